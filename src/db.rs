@@ -1,0 +1,51 @@
+//! Sessions with a database: connecting, timeouts, quoting, text in and text out, COPY, error classes.
+//!
+//! The only module that names sqlx. Every value crosses it as the server's own text: typed decoding
+//! panics on `infinity`, rounds numerics and turns zero dates into NULL.
+
+mod error;
+mod lite;
+mod postgres;
+mod quote;
+
+pub use error::{DbError, ErrorKind};
+pub use quote::{TableName, bytes_literal, ident, key_tuple, literal, literal_list};
+
+use std::sync::Arc;
+
+use crate::config::DatabaseUrl;
+use crate::row::Rows;
+use crate::value::Logical;
+
+/// Which database engine a session talks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// PostgreSQL 13 and newer (Supabase).
+    Postgres,
+    /// The embedded SQLite.
+    Sqlite,
+}
+
+/// What a session is for; decides read-only settings and error wording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The legacy database: always read-only.
+    Source,
+    /// The target, read-only: previews, catalogs, lookups.
+    TargetReader,
+    /// The target, for commits and state.
+    TargetWriter,
+}
+
+/// One connection. All SQL text is built by our own code from [`ident`], [`literal`] and friends.
+#[derive(Debug)]
+pub struct Session {
+    inner: Inner,
+    role: Role,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Postgres(postgres::Connection),
+    Sqlite(lite::Connection),
+}

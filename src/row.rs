@@ -1,0 +1,13 @@
+//! The neutral shape of data between the two databases: rows, keys, verdicts. No SQL, no script.
+
+mod answers;
+mod copy_text;
+mod key;
+mod rows;
+mod verdict;
+
+pub use answers::{Answers, IdAnswer, LookupAnswer};
+pub use copy_text::{escape_into, unescape};
+pub use key::Key;
+pub use rows::{NotUtf8, ReadFault, Rows};
+pub use verdict::{Code, ColumnSet, Judged, Note, OutRow, Reject, Stage, Verdict};

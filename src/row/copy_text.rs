@@ -1,0 +1,69 @@
+//! Postgres' COPY text encoding of one cell. It lives here because [`super::Rows`] keeps cells in
+//! this form: a copied column goes from one server to the other without being taken apart.
+
+use std::borrow::Cow;
+
+/// Appends `text` to `out` the way COPY text wants a cell (NULL is `\N`, written by the caller).
+pub fn escape_into(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|b| matches!(b, b'\\' | b'\n' | b'\r' | b'\t' | 8 | 11 | 12)) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(match rest[at] {
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            8 => b"\\b",
+            11 => b"\\v",
+            _ => b"\\f",
+        });
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// The cell's own bytes. Borrowed when nothing was escaped.
+pub fn unescape(cell: &[u8]) -> Cow<'_, [u8]> {
+    let Some(first) = memchr::memchr(b'\\', cell) else {
+        return Cow::Borrowed(cell);
+    };
+    let mut out = Vec::with_capacity(cell.len());
+    out.extend_from_slice(&cell[..first]);
+    let mut rest = &cell[first..];
+    while let [b, tail @ ..] = rest {
+        if *b != b'\\' {
+            out.push(*b);
+            rest = tail;
+            continue;
+        }
+        let (byte, tail) = match tail {
+            [b'n', t @ ..] => (b'\n', t),
+            [b'r', t @ ..] => (b'\r', t),
+            [b't', t @ ..] => (b'\t', t),
+            [b'b', t @ ..] => (8, t),
+            [b'v', t @ ..] => (11, t),
+            [b'f', t @ ..] => (12, t),
+            [c, t @ ..] => (*c, t),
+            [] => (b'\\', tail),
+        };
+        out.push(byte);
+        rest = tail;
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_cell_survives(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let mut cell = Vec::new();
+            escape_into(&bytes, &mut cell);
+            prop_assert!(!cell.contains(&b'\t') && !cell.contains(&b'\n'));
+            prop_assert_eq!(unescape(&cell).as_ref(), &bytes[..]);
+        }
+    }
+}
