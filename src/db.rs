@@ -3,20 +3,6 @@
 //! The only module that names sqlx. Every value crosses it as the server's own text: typed decoding
 //! panics on `infinity`, rounds numerics and turns zero dates into NULL.
 
-mod error;
-mod lite;
-mod postgres;
-mod quote;
-
-pub use error::{DbError, ErrorKind};
-pub use quote::{TableName, bytes_literal, ident, key_tuple, literal, literal_list};
-
-use std::sync::Arc;
-
-use crate::config::DatabaseUrl;
-use crate::row::Rows;
-use crate::value::Logical;
-
 /// Which database engine a session talks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
@@ -37,15 +23,3 @@ pub enum Role {
     TargetWriter,
 }
 
-/// One connection. All SQL text is built by our own code from [`ident`], [`literal`] and friends.
-#[derive(Debug)]
-pub struct Session {
-    inner: Inner,
-    role: Role,
-}
-
-#[derive(Debug)]
-enum Inner {
-    Postgres(postgres::Connection),
-    Sqlite(lite::Connection),
-}

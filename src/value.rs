@@ -12,13 +12,6 @@ mod pair;
 mod parse;
 mod time;
 
-pub use canonical::canonical;
-pub use convert::Conversion;
-pub use fit::fit;
-pub use json::canonical_jsonb;
-pub use pair::{Pair, pair, pair_table};
-pub use time::{date_in, Moment};
-
 use std::sync::Arc;
 
 /// What a column holds, whatever engine it lives in.
