@@ -1,0 +1,137 @@
+//! The state tables. Append-only where it matters: `chunk` is ledger and checkpoint in one, and every
+//! later change of the account (retry, undo, acceptance) adds lines to it instead of changing any.
+//!
+//! Granted to nobody: on Supabase the schema is not exposed through the API either, and row security
+//! is on in case somebody exposes it.
+
+use crate::db::Engine;
+use crate::state::State;
+
+/// Version of this layout; a newer one in the target is refused.
+pub const VERSION: u32 = 1;
+
+const TABLES: &[(&str, &str)] = &[
+    ("meta", "key text primary key, value text not null"),
+    (
+        "rule",
+        "rule text not null, transform_fp text not null, gate_fp text not null, texts text not null, stored_at {time} not null, \
+         primary key (rule, transform_fp, gate_fp)",
+    ),
+    (
+        "run",
+        "id bigint primary key, command text not null, status text not null, epoch bigint not null, os_user text, host text, pid bigint, \
+         version text, source_user text, source_server text, target_user text, target_server text, rules_revision text, restore_point text, \
+         options text, started_at {time} not null, finished_at {time}, exit_code int",
+    ),
+    // One reading of a source table under one snapshot; base and read_rows are counted by the database.
+    (
+        "segment",
+        "id bigint primary key, run_id bigint not null, rule text not null, target text not null, pass int not null, kind text not null, \
+         accounted int not null, snapshot text, source_time text, base bigint not null, read_rows bigint not null, transform_fp text not null, \
+         gate_fp text not null, opened_at {time} not null, closed_at {time}, complete int not null default 0",
+    ),
+    // lo is exclusive, hi inclusive; both are JSON arrays of key texts. no orders the chunks of a pass by key.
+    (
+        "chunk",
+        "id bigint primary key, segment_id bigint not null, run_id bigint not null, rule text not null, pass int not null, kind text not null, \
+         accounted int not null, no bigint not null, lo text, hi text, base bigint not null, filtered bigint not null, read bigint not null, \
+         inserted bigint not null, updated bigint not null, unchanged bigint not null, skipped bigint not null, rejected bigint not null, \
+         target_rows bigint not null, kept bigint not null, codes text not null, hash text not null, xid text, epoch bigint not null, \
+         micros bigint not null, committed_at {time} not null",
+    ),
+    ("manifest", "chunk_id bigint primary key, packed {bytes} not null"),
+    (
+        "quarantine",
+        "rule text not null, key text not null, chunk_id bigint not null, run_id bigint not null, code text not null, stage text not null, \
+         message text not null, sqlstate text, constraint_name text, path text, line int, col int, data text not null, input_hash text not null, \
+         transform_fp text not null, waiting_entity text, waiting_key text, status text not null, at {time} not null, primary key (rule, key)",
+    ),
+    (
+        "accepted",
+        "id bigint primary key, rule text not null, code text not null, key text, note text not null, who text not null, \
+         transform_fp text not null, at {time} not null, revoked_at {time}",
+    ),
+    (
+        "before_image",
+        "run_id bigint not null, chunk_id bigint not null, rule text not null, target text not null, target_id text not null, image text not null",
+    ),
+    (
+        "finding",
+        "run_id bigint not null, rule text not null, phase text not null, name text not null, status text not null, detail text not null, \
+         at {time} not null",
+    ),
+];
+
+const INDEXES: &[(&str, &str)] = &[
+    ("chunk", "rule, pass, no"),
+    ("segment", "rule, pass"),
+    ("quarantine", "waiting_entity, waiting_key"),
+    ("finding", "run_id, rule"),
+];
+
+/// Everything as one script; safe to run once.
+pub(super) fn ddl(state: State) -> String {
+    let (time, bytes) = match state.engine() {
+        Engine::Postgres => ("timestamptz", "bytea"),
+        Engine::Sqlite => ("timestamptz", "blob"),
+    };
+    let postgres = state.engine() == Engine::Postgres;
+    let mut sql = String::from("begin;");
+    if postgres {
+        sql.push_str("create schema if not exists runner; revoke all on schema runner from public;");
+    }
+    for (name, columns) in TABLES {
+        let table = state.table(name);
+        let columns = columns.replace("{time}", time).replace("{bytes}", bytes);
+        sql.push_str(&format!("create table {table} ({columns});"));
+        if postgres {
+            sql.push_str(&format!("revoke all on {table} from public; alter table {table} enable row level security;"));
+        }
+    }
+    for (number, (name, columns)) in INDEXES.iter().enumerate() {
+        sql.push_str(&format!("create index runner_index_{number} on {} ({columns});", state.table(name)));
+    }
+    if postgres {
+        sql.push_str(UNPACK);
+    }
+    sql.push_str(&format!(
+        "insert into {} (key, value) values ('version', '{VERSION}'); commit;",
+        state.table("meta")
+    ));
+    sql
+}
+
+/// Reads a packed manifest in the server, for the view `runner.ids` and for people with psql.
+/// The layout is described in `manifest.rs`.
+const UNPACK: &str = r"
+create function runner.unpack(packed bytea) returns table (key text, verdict text, outcome text, id uuid)
+language plpgsql immutable as $$
+declare at int := 1; n int; ids int; flags int; i int;
+begin
+  if length(packed) = 0 then return; end if;
+  while at < length(packed) loop
+    n := get_byte(packed, at) + get_byte(packed, at + 1) * 256 + get_byte(packed, at + 2) * 65536;
+    key := convert_from(substr(packed, at + 4, n), 'UTF8');
+    at := at + 3 + n;
+    flags := get_byte(packed, at);
+    verdict := (array['write', 'skip', 'reject'])[(flags & 3) + 1];
+    outcome := (array['none', 'inserted', 'updated', 'unchanged'])[((flags >> 2) & 3) + 1];
+    ids := get_byte(packed, at + 1) + get_byte(packed, at + 2) * 256;
+    at := at + 3 + 16;
+    id := null;
+    if ids = 0 then return next; end if;
+    for i in 1..ids loop
+      id := encode(substr(packed, at + 1, 16), 'hex')::uuid;
+      at := at + 16;
+      return next;
+    end loop;
+  end loop;
+end $$;
+revoke all on function runner.unpack(bytea) from public;
+create view runner.ids as
+  select c.rule, s.target, u.key as legacy_key, u.id, c.run_id, c.id as chunk_id
+  from runner.chunk c join runner.segment s on s.id = c.segment_id join runner.manifest m on m.chunk_id = c.id, lateral runner.unpack(m.packed) u
+  where c.accounted = 1 and u.id is not null
+    and c.pass = (select max(s2.pass) from runner.segment s2 where s2.rule = c.rule and s2.accounted = 1);
+revoke all on runner.ids from public;
+";
