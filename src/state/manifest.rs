@@ -73,24 +73,22 @@ impl Manifest {
     /// # Errors
     /// [`StateError::Damaged`] when it is not one.
     pub fn unpack(packed: &[u8]) -> Result<Self, StateError> {
-        let damaged = || StateError::Damaged("a manifest does not read back".into());
-        let [1, mut rest @ ..] = packed else { return Err(damaged()) };
-        let mut take = |n: usize| -> Result<&[u8], StateError> {
-            let (head, tail) = rest.split_at_checked(n).ok_or_else(damaged)?;
-            rest = tail;
-            Ok(head)
+        let [1, rest @ ..] = packed else {
+            return Err(damaged());
         };
+        let mut rest = Cursor(rest);
         let mut entries = Vec::new();
-        while let Ok(length) = take(3) {
+        while !rest.0.is_empty() {
+            let length = rest.take(3)?;
             let length = usize::from(length[0]) | usize::from(length[1]) << 8 | usize::from(length[2]) << 16;
-            let key = String::from_utf8(take(length)?.to_vec()).map_err(|_| damaged())?;
-            let flags = take(1)?[0];
-            let count = take(2)?;
+            let key = String::from_utf8(rest.take(length)?.to_vec()).map_err(|_| damaged())?;
+            let flags = rest.take(1)?[0];
+            let count = rest.take(2)?;
             let count = usize::from(count[0]) | usize::from(count[1]) << 8;
-            let input = take(16)?.try_into().map_err(|_| damaged())?;
+            let input = rest.take(16)?.try_into().map_err(|_| damaged())?;
             let mut ids = Vec::with_capacity(count);
             for _ in 0..count {
-                ids.push(Uuid::from_slice(take(16)?).map_err(|_| damaged())?);
+                ids.push(Uuid::from_slice(rest.take(16)?).map_err(|_| damaged())?);
             }
             let outcome = match flags >> 2 & 3 {
                 0 => Outcome::None,
@@ -98,10 +96,30 @@ impl Manifest {
                 2 => Outcome::Updated,
                 _ => Outcome::Unchanged,
             };
-            entries.push(Entry { key, verdict: flags & 3, outcome, input, ids });
+            entries.push(Entry {
+                key,
+                verdict: flags & 3,
+                outcome,
+                input,
+                ids,
+            });
         }
         Ok(Self { entries })
     }
+}
+
+struct Cursor<'a>(&'a [u8]);
+
+impl<'a> Cursor<'a> {
+    fn take(&mut self, n: usize) -> Result<&'a [u8], StateError> {
+        let (head, tail) = self.0.split_at_checked(n).ok_or_else(damaged)?;
+        self.0 = tail;
+        Ok(head)
+    }
+}
+
+fn damaged() -> StateError {
+    StateError::Damaged("a manifest does not read back".into())
 }
 
 #[cfg(test)]

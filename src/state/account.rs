@@ -1,0 +1,130 @@
+//! A table's account: the ledger added up.
+
+use std::collections::BTreeMap;
+
+use crate::db::Session;
+use crate::state::{Counts, State, StateError, number, text};
+
+/// How often each code occurred, per verdict.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct CodeCounts {
+    /// Rows left behind on purpose.
+    #[serde(default)]
+    pub skip: BTreeMap<String, i64>,
+    /// Rows in quarantine.
+    #[serde(default)]
+    pub reject: BTreeMap<String, i64>,
+    /// Remarks on written rows.
+    #[serde(default)]
+    pub note: BTreeMap<String, i64>,
+}
+
+impl CodeCounts {
+    /// The stored form.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Adds another chunk's counts.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in [(&mut self.skip, &other.skip), (&mut self.reject, &other.reject), (&mut self.note, &other.note)] {
+            for (code, count) in theirs {
+                *mine.entry(code.clone()).or_default() += count;
+            }
+            mine.retain(|_, count| *count != 0);
+        }
+    }
+}
+
+/// Where a rule stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Account {
+    /// The pass that counts; 0 = never begun.
+    pub pass: i64,
+    /// Its chunks added up.
+    pub counts: Counts,
+    /// Per verdict and code.
+    pub codes: CodeCounts,
+    /// Committed chunks.
+    pub chunks: i64,
+    /// The pass was read to its end.
+    pub done: bool,
+    /// Rejected rows that nobody has accepted.
+    pub undecided: i64,
+    /// Rejected rows that were accepted.
+    pub accepted: i64,
+    /// Base rows of the newest snapshot, counted by the source.
+    pub base_now: i64,
+    /// Microseconds of work in all chunks.
+    pub micros: i64,
+    /// The *transform* fingerprint of the newest segment.
+    pub transform_fp: String,
+    /// The *gate* fingerprint of the newest segment.
+    pub gate_fp: String,
+    /// Hi key of the last chunk, as JSON.
+    pub checkpoint: String,
+    /// Server time of the last commit.
+    pub last_commit: String,
+}
+
+impl State {
+    /// The account of one rule.
+    pub async fn account(self, session: &mut Session, rule: &str) -> Result<Account, StateError> {
+        let segments = self.segments(session, rule).await?;
+        let Some(newest) = segments.last() else { return Ok(Account::default()) };
+        let pass = segments.iter().map(|s| s.pass).max().unwrap_or(0);
+        let mut account = Account {
+            pass,
+            done: segments.iter().any(|s| s.pass == pass && s.complete),
+            base_now: newest.base,
+            transform_fp: newest.transform_fp.clone(),
+            gate_fp: newest.gate_fp.clone(),
+            ..Account::default()
+        };
+        self.add_up(session, rule, &mut account).await?;
+        (account.undecided, account.accepted) = self.open_and_accepted(session, rule).await?;
+        Ok(account)
+    }
+
+    async fn add_up(self, session: &mut Session, rule: &str, account: &mut Account) -> Result<(), StateError> {
+        let which = format!(
+            "from {} where rule = {} and pass = {} and accounted = 1",
+            self.table("chunk"),
+            self.text(rule)?,
+            account.pass
+        );
+        let sums = session
+            .query(&format!(
+                "select count(*), sum(base), sum(filtered), sum(read), sum(inserted), sum(updated), sum(unchanged), sum(skipped), sum(rejected), \
+                 sum(target_rows), sum(kept), sum(micros), max(committed_at) {which}"
+            ))
+            .await?;
+        let sum = |column| number(&sums, 0, column);
+        account.chunks = sum(0)?;
+        account.counts = Counts {
+            base: sum(1)?,
+            filtered: sum(2)?,
+            read: sum(3)?,
+            inserted: sum(4)?,
+            updated: sum(5)?,
+            unchanged: sum(6)?,
+            skipped: sum(7)?,
+            rejected: sum(8)?,
+            target_rows: sum(9)?,
+            kept: sum(10)?,
+        };
+        account.micros = sum(11)?;
+        account.last_commit = text(&sums, 0, 12)?.unwrap_or_default();
+        let codes = session.query(&format!("select codes, count(*) {which} and codes <> '{{}}' group by codes")).await?;
+        for row in 0..codes.len() {
+            let one: CodeCounts = serde_json::from_str(&text(&codes, row, 0)?.unwrap_or_default())
+                .map_err(|_| StateError::Damaged("a chunk's codes do not read back".into()))?;
+            for _ in 0..number(&codes, row, 1)? {
+                account.codes.add(&one);
+            }
+        }
+        let last = session.query(&format!("select hi {which} and kind = 'pass' order by no desc limit 1")).await?;
+        account.checkpoint = if last.is_empty() { String::new() } else { text(&last, 0, 0)?.unwrap_or_default() };
+        Ok(())
+    }
+}
