@@ -9,8 +9,15 @@ mod convert;
 mod fit;
 mod json;
 mod pair;
-mod parse;
 mod time;
+mod type_name;
+
+pub use canonical::{Storage, canonical};
+pub use convert::Conversion;
+pub use fit::fit;
+pub use json::canonical_jsonb;
+pub use pair::{Pair, pair, pair_table};
+pub use time::{Moment, date_in};
 
 use std::sync::Arc;
 
@@ -95,3 +102,20 @@ pub enum Scalar {
     /// An array of scalars, for an array column (or jsonb).
     List(Vec<Scalar>),
 }
+
+impl Misfit {
+    pub(crate) fn new(code: &'static str, why: impl Into<String>) -> Self {
+        Self {
+            code,
+            why: why.into(),
+        }
+    }
+}
+
+impl std::fmt::Display for Misfit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for Misfit {}
