@@ -3,6 +3,16 @@
 //! The only module that names sqlx. Every value crosses it as the server's own text: typed decoding
 //! panics on `infinity`, rounds numerics and turns zero dates into NULL.
 
+mod error;
+mod name;
+mod quote;
+mod session;
+
+pub use error::{DbError, DbProblem, ErrorKind};
+pub use name::TableName;
+pub use quote::{bytes_literal, ident, key_tuple, literal, literal_list, typed_literal};
+pub use session::Session;
+
 /// Which database engine a session talks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
@@ -23,3 +33,12 @@ pub enum Role {
     TargetWriter,
 }
 
+impl Role {
+    /// `source` or `target`, as messages name it.
+    pub fn side(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::TargetReader | Self::TargetWriter => "target",
+        }
+    }
+}

@@ -51,12 +51,22 @@ impl Place {
             .and_then(|index| text.lines().nth(index))
             .unwrap_or_default()
             .to_owned();
-        Self { path: path.into(), excerpt, line, column }
+        Self {
+            path: path.into(),
+            excerpt,
+            line,
+            column,
+        }
     }
 
     /// A whole file.
     pub fn file(path: impl Into<String>) -> Self {
-        Self { path: path.into(), excerpt: String::new(), line: 0, column: 0 }
+        Self {
+            path: path.into(),
+            excerpt: String::new(),
+            line: 0,
+            column: 0,
+        }
     }
 }
 
@@ -171,7 +181,11 @@ impl Place {
             return write!(f, "\n --> {}", self.path);
         }
         let gutter = " ".repeat(self.line.to_string().len());
-        write!(f, "\n{gutter}--> {}:{}:{}", self.path, self.line, self.column)?;
+        write!(
+            f,
+            "\n{gutter}--> {}:{}:{}",
+            self.path, self.line, self.column
+        )?;
         if self.excerpt.is_empty() || self.column == 0 {
             return Ok(());
         }
@@ -196,7 +210,12 @@ impl Place {
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
-        .map(|k| (strsim::damerau_levenshtein(&word.to_lowercase(), &k.to_lowercase()), k))
+        .map(|k| {
+            (
+                strsim::damerau_levenshtein(&word.to_lowercase(), &k.to_lowercase()),
+                k,
+            )
+        })
         .filter(|(distance, k)| *distance <= 1 + k.len().min(word.len()) / 4)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, k)| k)
@@ -223,7 +242,10 @@ error: column `emial` is not in the row
 
 hint: did you mean `email`?";
         assert_eq!(problem.to_string(), expected);
-        assert_eq!(problem.line(), "rules/patients.rhai:2:19: error: column `emial` is not in the row");
+        assert_eq!(
+            problem.line(),
+            "rules/patients.rhai:2:19: error: column `emial` is not in the row"
+        );
     }
 
     #[test]

@@ -48,7 +48,9 @@ fn ordered_bits(key: &Key) -> Option<u64> {
     let [one] = &key.0[..] else { return None };
     let number: i64 = one.parse().ok()?;
     let half = 1_i64 << 47;
-    (-half..half).contains(&number).then(|| (number + half) as u64)
+    (-half..half)
+        .contains(&number)
+        .then(|| (number + half) as u64)
 }
 
 #[cfg(test)]
@@ -60,7 +62,13 @@ mod tests {
     #[test]
     fn ids_are_stable_and_apart() {
         let id = |t: &str, k: &[&str], e: &[&str]| {
-            id_for(NS, t, &Key(k.iter().map(|s| (*s).to_owned()).collect()), e, IdKind::V5)
+            id_for(
+                NS,
+                t,
+                &Key(k.iter().map(|s| (*s).to_owned()).collect()),
+                e,
+                IdKind::V5,
+            )
         };
         assert_eq!(id("a", &["1"], &[]), id("a", &["1"], &[]));
         assert_ne!(id("a", &["1"], &[]), id("b", &["1"], &[]));
@@ -71,7 +79,16 @@ mod tests {
     #[test]
     fn ordered_ids_sort_like_their_keys() {
         let id = |k: i64| id_for(NS, "t", &Key::single(k.to_string()), &[], IdKind::Ordered);
-        let keys = [-1_000_000_000, -1, 0, 9, 10, 9_999, 10_000, 1_000_000_000_000];
+        let keys = [
+            -1_000_000_000,
+            -1,
+            0,
+            9,
+            10,
+            9_999,
+            10_000,
+            1_000_000_000_000,
+        ];
         assert!(keys.windows(2).all(|w| id(w[0]) < id(w[1])));
         assert_eq!(id(9).get_version_num(), 8);
     }

@@ -6,7 +6,10 @@ use std::borrow::Cow;
 /// Appends `text` to `out` the way COPY text wants a cell (NULL is `\N`, written by the caller).
 pub fn escape_into(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
-    while let Some(at) = rest.iter().position(|b| matches!(b, b'\\' | b'\n' | b'\r' | b'\t' | 8 | 11 | 12)) {
+    while let Some(at) = rest
+        .iter()
+        .position(|b| matches!(b, b'\\' | b'\n' | b'\r' | b'\t' | 8 | 11 | 12))
+    {
         out.extend_from_slice(&rest[..at]);
         out.extend_from_slice(match rest[at] {
             b'\\' => b"\\\\",

@@ -63,6 +63,9 @@ mod tests {
     fn composite_keys_read_back() {
         let key = Key(vec!["a,\"b".into(), "2".into()]);
         assert_eq!(Key::parse(&key.to_string(), 2), Some(key));
-        assert_eq!(Key::parse("1, 2", 2), Some(Key(vec!["1".into(), "2".into()])));
+        assert_eq!(
+            Key::parse("1, 2", 2),
+            Some(Key(vec!["1".into(), "2".into()]))
+        );
     }
 }

@@ -30,7 +30,10 @@ pub struct Rows {
 impl Rows {
     /// No rows yet, of these columns.
     pub fn new(columns: Arc<[String]>) -> Self {
-        Self { columns, ..Self::default() }
+        Self {
+            columns,
+            ..Self::default()
+        }
     }
 
     /// Column names, in order.
@@ -98,7 +101,10 @@ impl Rows {
         let first = row * width;
         let start = if first == 0 { 0 } else { self.ends[first - 1] };
         let ends = &self.ends[first..first + width];
-        (&self.bytes[start..ends.last().copied().unwrap_or(start)], ends)
+        (
+            &self.bytes[start..ends.last().copied().unwrap_or(start)],
+            ends,
+        )
     }
 
     /// The cell's own bytes; `None` is NULL.
@@ -109,7 +115,9 @@ impl Rows {
     /// The cell as text; `None` is NULL, `Some(Err)` are bytes that are not UTF-8.
     pub fn text(&self, row: usize, column: usize) -> Option<Result<Cow<'_, str>, NotUtf8>> {
         self.cell(row, column).map(|bytes| match bytes {
-            Cow::Borrowed(b) => std::str::from_utf8(b).map(Cow::Borrowed).map_err(|_| NotUtf8),
+            Cow::Borrowed(b) => std::str::from_utf8(b)
+                .map(Cow::Borrowed)
+                .map_err(|_| NotUtf8),
             Cow::Owned(b) => String::from_utf8(b).map(Cow::Owned).map_err(|_| NotUtf8),
         })
     }
@@ -141,7 +149,10 @@ mod tests {
         rows.push_cell(Some(b"2"));
         rows.push_cell(None);
         assert_eq!(rows.len(), 2);
-        assert_eq!(rows.text(0, 1).and_then(Result::ok).as_deref(), Some("x\ty"));
+        assert_eq!(
+            rows.text(0, 1).and_then(Result::ok).as_deref(),
+            Some("x\ty")
+        );
         assert_eq!(rows.raw(1, 1), None);
         assert_eq!(rows.cell(1, 0).as_deref(), Some(&b"2"[..]));
     }
