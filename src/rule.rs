@@ -1,1 +1,84 @@
-//! stub
+//! Rules: what one legacy table becomes, read from a script, and the verdict on a row.
+//!
+//! [`RuleSet`] reads files, [`Header`] is what they declare. A [`Rule`] is texts and facts and may
+//! cross threads; the engine that runs it lives in `script`, one per thread.
+
+mod fingerprint;
+mod header;
+mod load;
+mod read;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::diagnostic::Place;
+
+pub use header::{CopyPair, Existing, Header, IdsDecl, LookupDecl, Reconcile, Side, Stop, Storage};
+pub use load::{Library, RuleSet};
+
+/// Where the header's keys stand: path joined by U+001F → line and column.
+pub(crate) type Places = BTreeMap<String, (usize, usize)>;
+
+/// A rule that compiles and whose header is well-formed.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// File name without `.rhai`.
+    pub name: String,
+    /// Path as the user wrote it.
+    pub path: PathBuf,
+    /// The whole file.
+    pub text: Arc<str>,
+    /// Libraries it reaches: path and text.
+    pub libs: Vec<(String, Arc<str>)>,
+    /// Its declarations.
+    pub header: Header,
+    /// Which functions it has.
+    pub has: Functions,
+    /// What it is, in two hashes.
+    pub fingerprints: Fingerprints,
+    places: Places,
+}
+
+/// Which of the functions that the host calls a rule has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each names one function that is there or not"
+)]
+pub struct Functions {
+    /// `transform(row)`
+    pub transform: bool,
+    /// `validate(out)`
+    pub validate: bool,
+    /// `before()`
+    pub before: bool,
+    /// `after()`
+    pub after: bool,
+    /// `run()`: a procedural rule.
+    pub run: bool,
+    /// `test_*()`, sorted.
+    pub tests: Vec<String>,
+}
+
+/// Hashes over the tokens of a rule and of the libraries it reaches; lower-case hexadecimal SHA-256.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fingerprints {
+    /// What decides rows. Another one stops a resume.
+    pub transform: String,
+    /// What judges the outcome: expectations, reconciliations, masks, remedies, tests.
+    pub gate: String,
+}
+
+impl Rule {
+    /// Where a key of the header stands: `["copy", "purchased_at"]`.
+    pub fn place_of(&self, header_path: &[&str]) -> Option<Place> {
+        let (line, column) = self.places.get(&header_path.join("\u{1f}"))?;
+        Some(Place::in_text(
+            self.path.display().to_string(),
+            &self.text,
+            *line,
+            *column,
+        ))
+    }
+}

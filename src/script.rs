@@ -1,1 +1,46 @@
-//! stub
+//! The script engine: the only module that names rhai.
+//!
+//! A rule is compiled once per script thread, with the host's functions and the project's own
+//! libraries. Nothing here reads a database: what a script may know is handed to it.
+
+mod fault;
+mod literal;
+mod outline;
+mod token;
+
+use std::sync::Arc;
+
+use crate::diagnostic::Place;
+
+pub use literal::{Entry, Literal, Node};
+pub use outline::{Function, Outline, outline};
+pub use token::{Token, tokens};
+
+/// Words of the language that a rule may not use.
+const FORBIDDEN_WORDS: [&str; 3] = ["eval", "import", "export"];
+
+/// Stack of a thread that runs scripts: 32 call levels of deep expressions need less, and an
+/// overflow would end the process.
+pub const STACK_BYTES: usize = 32 << 20;
+
+/// A script file: its path as the user wrote it, and its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceText {
+    /// Path for messages.
+    pub path: String,
+    /// The whole file.
+    pub text: Arc<str>,
+}
+
+impl SourceText {
+    /// The place at `line`:`column`.
+    pub fn place(&self, line: usize, column: usize) -> Place {
+        Place::in_text(self.path.clone(), &self.text, line, column)
+    }
+
+    /// File name without folder and `.rhai`: the name of a rule, or of a library's module.
+    pub fn stem(&self) -> &str {
+        let name = self.path.rsplit(['/', '\\']).next().unwrap_or(&self.path);
+        name.strip_suffix(".rhai").unwrap_or(name)
+    }
+}

@@ -1,0 +1,107 @@
+//! What a rule is, as two hashes over its tokens: comments and layout do not count.
+
+use super::Fingerprints;
+use crate::script::{self, SourceText, Token};
+use sha2::{Digest, Sha256};
+
+/// Header keys that judge the outcome and decide no row.
+const GATE_KEYS: [&str; 5] = ["expect", "reconcile", "public", "fix", "tests"];
+
+/// Fingerprints of a rule and of the libraries it reaches.
+pub(super) fn of(source: &SourceText, libs: &[SourceText]) -> Fingerprints {
+    let mut transform = Sha256::new();
+    let mut gate = Sha256::new();
+    for (is_gate, tokens) in parts(&script::tokens(&source.text)) {
+        feed(if is_gate { &mut gate } else { &mut transform }, tokens);
+    }
+    for lib in libs {
+        transform.update(format!("lib {}:{}", lib.stem().len(), lib.stem()));
+        for (is_gate, tokens) in parts(&script::tokens(&lib.text)) {
+            feed(if is_gate { &mut gate } else { &mut transform }, tokens);
+        }
+    }
+    Fingerprints {
+        transform: hex(&transform.finalize()),
+        gate: hex(&gate.finalize()),
+    }
+}
+
+/// Each token with its length in front, so that no two streams differ only in where they are cut.
+fn feed(hash: &mut Sha256, tokens: &[Token]) {
+    for token in tokens {
+        hash.update(format!("{}:", token.text.len()));
+        hash.update(token.text.as_bytes());
+    }
+    hash.update("|");
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+/// Cuts a file into stretches that belong to the gate (test functions, gate keys of `RULE`) or not.
+fn parts(tokens: &[Token]) -> Vec<(bool, &[Token])> {
+    let mut out = Vec::new();
+    let mut start = 0;
+    let mut at = 0;
+    while at < tokens.len() {
+        let end = test_function(tokens, at).or_else(|| gate_entry(tokens, at));
+        if let Some(end) = end {
+            out.push((false, &tokens[start..at]));
+            out.push((true, &tokens[at..end]));
+            (start, at) = (end, end);
+        } else {
+            at += 1;
+        }
+    }
+    out.push((false, &tokens[start..]));
+    out.retain(|(_, part)| !part.is_empty());
+    out
+}
+
+/// `fn test_x() { … }` at top level ends here.
+fn test_function(tokens: &[Token], at: usize) -> Option<usize> {
+    let is_test = tokens[at].depth == 0
+        && tokens[at].text == "fn"
+        && tokens
+            .get(at + 1)
+            .is_some_and(|t| t.text.starts_with("test_"));
+    if !is_test {
+        return None;
+    }
+    let body = (at..tokens.len()).find(|i| tokens[*i].text == "{" && tokens[*i].depth == 0)?;
+    let end = (body + 1..tokens.len()).find(|i| tokens[*i].text == "}" && tokens[*i].depth == 0)?;
+    Some(end + 1)
+}
+
+/// `expect: …,` directly in `const RULE = #{ … }` ends here.
+fn gate_entry(tokens: &[Token], at: usize) -> Option<usize> {
+    let is_gate = tokens[at].depth == 1
+        && GATE_KEYS.contains(&tokens[at].text.trim_matches('"'))
+        && tokens.get(at + 1).is_some_and(|t| t.text == ":")
+        && in_rule(tokens, at);
+    if !is_gate {
+        return None;
+    }
+    let end = (at..tokens.len())
+        .find(|i| (tokens[*i].text == "," && tokens[*i].depth == 1) || tokens[*i].depth == 0)?;
+    Some(if tokens[end].text == "," {
+        end + 1
+    } else {
+        end
+    })
+}
+
+fn in_rule(tokens: &[Token], at: usize) -> bool {
+    let Some(open) = (0..at).rev().find(|i| tokens[*i].depth == 0) else {
+        return false;
+    };
+    open >= 3
+        && tokens[open].text == "#{"
+        && tokens[open - 2].text == "RULE"
+        && tokens[open - 3].text == "const"
+}

@@ -1,0 +1,517 @@
+//! From the `RULE` literal to a [`Header`]: every key known, every value of its type, all problems at once.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use super::header::{
+    CopyPair, Existing, Header, IdsDecl, LookupDecl, Reconcile, Side, Stop, Storage,
+};
+use super::{Functions, Places};
+use crate::diagnostic::{Diagnostic, Place, did_you_mean};
+use crate::ids::IdKind;
+use crate::script::{Entry, Literal, Node, Outline, SourceText};
+
+const KEYS: [&str; 26] = [
+    "auth",
+    "base",
+    "copy",
+    "effects",
+    "existing",
+    "expect",
+    "fix",
+    "from",
+    "id",
+    "ids",
+    "key",
+    "legacy",
+    "lookups",
+    "match",
+    "missing_profile",
+    "public",
+    "reconcile",
+    "rows",
+    "secret",
+    "stop",
+    "storage",
+    "target",
+    "tests",
+    "volatile",
+    "where",
+    "zone",
+];
+
+/// The functions of a rule that the host calls.
+pub(super) fn functions(outline: &Outline) -> Functions {
+    let has = |name: &str, params: usize| {
+        outline
+            .functions
+            .iter()
+            .any(|f| f.name == name && f.params.len() == params)
+    };
+    Functions {
+        transform: has("transform", 1),
+        validate: has("validate", 1),
+        before: has("before", 0),
+        after: has("after", 0),
+        run: has("run", 0),
+        tests: outline
+            .functions
+            .iter()
+            .filter(|f| f.name.starts_with("test_") && f.params.is_empty() && !f.private)
+            .map(|f| f.name.clone())
+            .collect(),
+    }
+}
+
+/// Reads the header and where each of its keys stands.
+pub(super) fn header(
+    outline: &Outline,
+    source: &SourceText,
+) -> Result<(Header, Places), Vec<Diagnostic>> {
+    let has = functions(outline);
+    let Some(rule) = &outline.rule else {
+        return Err(vec![
+            Diagnostic::error("the rule has no header")
+                .at(Place::file(source.path.clone()))
+                .hint("begin with `const RULE = #{ base: \"table\", key: \"id\", target: \"table\" };`"),
+        ]);
+    };
+    let mut reader = Reader {
+        source,
+        problems: Vec::new(),
+        places: Places::new(),
+    };
+    let Literal::Map(entries) = &rule.value else {
+        return Err(vec![
+            Diagnostic::error(format!("`RULE` must be a literal map, it is {}", rule.value.kind()))
+                .at(source.place(rule.line, rule.column))
+                .hint("write `const RULE = #{ … };` with plain values only: it is read without running anything"),
+        ]);
+    };
+    let header = reader.header(entries, rule, &has);
+    if reader.problems.is_empty() {
+        Ok((header, reader.places))
+    } else {
+        Err(reader.problems)
+    }
+}
+
+struct Reader<'a> {
+    source: &'a SourceText,
+    problems: Vec<Diagnostic>,
+    places: Places,
+}
+
+impl Reader<'_> {
+    fn header(&mut self, entries: &[Entry], rule: &Node, has: &Functions) -> Header {
+        let mut header = Header::default();
+        self.check_keys(entries, &KEYS, "RULE", &[]);
+        for entry in entries {
+            self.remember(&[], entry);
+            let node = &entry.node;
+            let name = entry.key.as_str();
+            match name {
+                "base" => header.base = self.text(name, node),
+                "where" => header.where_ = Some(self.text(name, node)),
+                "from" => header.from = Some(self.text(name, node)),
+                "key" => header.key = self.texts(name, node),
+                "target" => header.target = self.text(name, node),
+                "legacy" => header.legacy = Some(self.text(name, node)),
+                "ids" => header.ids = self.ids(node),
+                "lookups" => header.lookups = self.lookups(node),
+                "copy" => {
+                    let pairs = self.text_map(name, node);
+                    header.copy = pairs
+                        .into_iter()
+                        .map(|(target, source)| CopyPair { target, source })
+                        .collect();
+                }
+                "public" => header.public = self.texts(name, node),
+                "secret" => header.secret = self.texts(name, node),
+                "expect" => header.min_success = self.expect(node),
+                "reconcile" => header.reconcile = self.reconcile(node),
+                "fix" => {
+                    header.fix = self
+                        .text_map(name, node)
+                        .into_iter()
+                        .collect::<BTreeMap<_, _>>()
+                }
+                "rows" => header.many = self.word(name, node, &["one", "many"]) == 1,
+                "match" => header.match_ = self.texts(name, node),
+                "existing" => {
+                    let word = self.word(name, node, &["fill", "keep", "update", "conflict"]);
+                    header.existing = [
+                        Existing::Fill,
+                        Existing::Keep,
+                        Existing::Update,
+                        Existing::Conflict,
+                    ][word];
+                }
+                "id" => {
+                    header.id =
+                        [IdKind::V5, IdKind::Ordered][self.word(name, node, &["v5", "ordered"])]
+                }
+                "zone" => header.zone = Some(self.zone(node)),
+                "volatile" => header.volatile = self.texts(name, node),
+                "stop" => header.stop = self.stop(node),
+                "effects" => header.effects = self.texts(name, node),
+                "storage" => header.storage = self.storage(node),
+                "missing_profile" => {
+                    let words = ["reject", "create"];
+                    header.missing_profile = Some(words[self.word(name, node, &words)].to_owned());
+                }
+                "auth" => header.auth = Some(self.text(name, node)),
+                _ => {}
+            }
+        }
+        self.check_whole(&header, rule, has);
+        header
+    }
+
+    /// What no single key can say.
+    fn check_whole(&mut self, header: &Header, rule: &Node, has: &Functions) {
+        let missing = |name: &str, what: &str| {
+            Diagnostic::error(format!("`RULE` lacks `{name}`"))
+                .at(self.source.place(rule.line, rule.column))
+                .hint(what.to_owned())
+        };
+        let mut found = Vec::new();
+        if header.target.is_empty() && !self.places.contains_key("target") {
+            found.push(missing(
+                "target",
+                "add `target: \"table\"`, the target table that the rule fills",
+            ));
+        }
+        if has.run && has.transform {
+            found.push(
+                Diagnostic::error(
+                    "a rule has either `transform(row)` or `run()`, this one has both",
+                )
+                .at(Place::file(self.source.path.clone())),
+            );
+        }
+        if !has.run {
+            if !self.places.contains_key("base") {
+                found.push(missing(
+                    "base",
+                    "add `base: \"table\"`, the source table whose rows are accounted for",
+                ));
+            }
+            if !self.places.contains_key("key") {
+                found.push(missing("key", "add `key: \"id\"`, the column or columns that identify a row of the base table"));
+            }
+            if !has.transform {
+                found.push(
+                    Diagnostic::error("the rule has no `transform(row)`")
+                        .at(Place::file(self.source.path.clone()))
+                        .hint("add `fn transform(row) { #{ } }`; it returns the computed target columns"),
+                );
+            }
+        }
+        if header.many && header.match_.is_empty() {
+            found.push(missing("match", "`rows: \"many\"` needs `match: [\"column\"]`, the target columns that tell the rows of one key apart"));
+        }
+        self.problems.extend(found);
+    }
+
+    fn ids(&mut self, node: &Node) -> Vec<IdsDecl> {
+        let mut out = Vec::new();
+        for (entity, entries) in self.maps("ids", node) {
+            let path = ["ids", entity.as_str()];
+            self.check_keys(&entries, &["from", "legacy"], &path.join("."), &["from"]);
+            let mut decl = IdsDecl {
+                entity: entity.clone(),
+                legacy: None,
+                from: vec![],
+            };
+            for entry in &entries {
+                self.remember(&path, entry);
+                let name = format!("ids.{entity}.{}", entry.key);
+                match entry.key.as_str() {
+                    "legacy" => decl.legacy = Some(self.text(&name, &entry.node)),
+                    "from" => decl.from = self.texts(&name, &entry.node),
+                    _ => {}
+                }
+            }
+            out.push(decl);
+        }
+        out
+    }
+
+    fn lookups(&mut self, node: &Node) -> Vec<LookupDecl> {
+        let mut out = Vec::new();
+        for (lookup, entries) in self.maps("lookups", node) {
+            let path = ["lookups", lookup.as_str()];
+            self.check_keys(
+                &entries,
+                &["by", "db", "from", "keys", "order", "take"],
+                &path.join("."),
+                &["by", "from", "keys", "take"],
+            );
+            let mut decl = LookupDecl {
+                name: lookup.clone(),
+                db: Side::Source,
+                from: String::new(),
+                by: String::new(),
+                keys: vec![],
+                take: vec![],
+                order: vec![],
+            };
+            for entry in &entries {
+                self.remember(&path, entry);
+                let name = format!("lookups.{lookup}.{}", entry.key);
+                match entry.key.as_str() {
+                    "db" => {
+                        decl.db = [Side::Source, Side::Target]
+                            [self.word(&name, &entry.node, &["source", "target"])]
+                    }
+                    "from" => decl.from = self.text(&name, &entry.node),
+                    "by" => decl.by = self.text(&name, &entry.node),
+                    "keys" => decl.keys = self.texts(&name, &entry.node),
+                    "take" => decl.take = self.texts(&name, &entry.node),
+                    "order" => decl.order = self.texts(&name, &entry.node),
+                    _ => {}
+                }
+            }
+            out.push(decl);
+        }
+        out
+    }
+
+    fn reconcile(&mut self, node: &Node) -> Vec<Reconcile> {
+        let mut out = Vec::new();
+        for (name, entries) in self.maps("reconcile", node) {
+            let path = ["reconcile", name.as_str()];
+            self.check_keys(
+                &entries,
+                &["source", "target"],
+                &path.join("."),
+                &["source", "target"],
+            );
+            let mut pair = Reconcile {
+                name: name.clone(),
+                source: String::new(),
+                target: String::new(),
+            };
+            for entry in &entries {
+                self.remember(&path, entry);
+                let text = self.text(&format!("reconcile.{name}.{}", entry.key), &entry.node);
+                match entry.key.as_str() {
+                    "source" => pair.source = text,
+                    "target" => pair.target = text,
+                    _ => {}
+                }
+            }
+            out.push(pair);
+        }
+        out
+    }
+
+    fn expect(&mut self, node: &Node) -> Option<Decimal> {
+        let entries = self.map("expect", node)?.to_vec();
+        self.check_keys(&entries, &["min_success"], "expect", &[]);
+        let entry = entries.iter().find(|e| e.key == "min_success")?;
+        self.remember(&["expect"], entry);
+        self.share("expect.min_success", &entry.node)
+    }
+
+    fn stop(&mut self, node: &Node) -> Stop {
+        let mut stop = Stop::default();
+        let Some(entries) = self.map("stop", node).map(<[Entry]>::to_vec) else {
+            return stop;
+        };
+        self.check_keys(&entries, &["faults", "share"], "stop", &[]);
+        for entry in &entries {
+            self.remember(&["stop"], entry);
+            match (entry.key.as_str(), &entry.node.value) {
+                ("faults", Literal::Int(count)) if *count >= 0 => {
+                    stop.faults = count.unsigned_abs()
+                }
+                ("faults", _) => {
+                    self.wrong("stop.faults", "a whole number, 0 or more", &entry.node)
+                }
+                ("share", _) => {
+                    stop.share = self.share("stop.share", &entry.node).unwrap_or(stop.share)
+                }
+                _ => {}
+            }
+        }
+        stop
+    }
+
+    fn storage(&mut self, node: &Node) -> Option<Storage> {
+        let entries = self.map("storage", node)?.to_vec();
+        self.check_keys(
+            &entries,
+            &["bucket", "path"],
+            "storage",
+            &["bucket", "path"],
+        );
+        let mut storage = Storage {
+            bucket: String::new(),
+            path: String::new(),
+        };
+        for entry in &entries {
+            self.remember(&["storage"], entry);
+            let text = self.text(&format!("storage.{}", entry.key), &entry.node);
+            match entry.key.as_str() {
+                "bucket" => storage.bucket = text,
+                "path" => storage.path = text,
+                _ => {}
+            }
+        }
+        Some(storage)
+    }
+
+    fn zone(&mut self, node: &Node) -> String {
+        let zone = self.text("zone", node);
+        if !zone.is_empty() && jiff::tz::TimeZone::get(&zone).is_err() {
+            let problem = Diagnostic::error(format!("`{zone}` is not a time zone"));
+            self.problems.push(
+                problem
+                    .at(self.source.place(node.line, node.column))
+                    .hint("write a name of the tz database, as `UTC` or `America/Sao_Paulo`"),
+            );
+        }
+        zone
+    }
+
+    fn share(&mut self, name: &str, node: &Node) -> Option<Decimal> {
+        let share = match node.value {
+            Literal::Int(number) => Some(Decimal::from(number)),
+            Literal::Decimal(number) => Some(number),
+            _ => None,
+        };
+        let share = share.filter(|s| (Decimal::ZERO..=Decimal::ONE).contains(s));
+        if share.is_none() {
+            self.wrong(name, "a number from 0 to 1", node);
+        }
+        share
+    }
+
+    /// Index of the word among `words`.
+    fn word(&mut self, name: &str, node: &Node, words: &[&str]) -> usize {
+        if let Literal::Text(text) = &node.value
+            && let Some(at) = words.iter().position(|w| w == text)
+        {
+            return at;
+        }
+        let list: Vec<String> = words.iter().map(|w| format!("\"{w}\"")).collect();
+        self.wrong(name, &format!("one of {}", list.join(", ")), node);
+        0
+    }
+
+    fn text(&mut self, name: &str, node: &Node) -> String {
+        match &node.value {
+            Literal::Text(text) if !text.trim().is_empty() => text.clone(),
+            Literal::Text(_) => {
+                self.wrong(name, "a text that is not blank", node);
+                String::new()
+            }
+            _ => {
+                self.wrong(name, "a text", node);
+                String::new()
+            }
+        }
+    }
+
+    /// One text or a list of texts.
+    fn texts(&mut self, name: &str, node: &Node) -> Vec<String> {
+        match &node.value {
+            Literal::Text(_) => vec![self.text(name, node)],
+            Literal::List(items) => items.iter().map(|item| self.text(name, item)).collect(),
+            _ => {
+                self.wrong(name, "a text or a list of texts", node);
+                Vec::new()
+            }
+        }
+    }
+
+    fn text_map(&mut self, name: &str, node: &Node) -> Vec<(String, String)> {
+        let Some(entries) = self.map(name, node).map(<[Entry]>::to_vec) else {
+            return Vec::new();
+        };
+        entries
+            .iter()
+            .map(|entry| {
+                self.remember(&[name], entry);
+                (
+                    entry.key.clone(),
+                    self.text(&format!("{name}.{}", entry.key), &entry.node),
+                )
+            })
+            .collect()
+    }
+
+    /// A map of maps.
+    fn maps(&mut self, name: &str, node: &Node) -> Vec<(String, Vec<Entry>)> {
+        let Some(entries) = self.map(name, node).map(<[Entry]>::to_vec) else {
+            return Vec::new();
+        };
+        let mut out = Vec::new();
+        for entry in &entries {
+            self.remember(&[name], entry);
+            if let Some(inner) = self.map(&format!("{name}.{}", entry.key), &entry.node) {
+                out.push((entry.key.clone(), inner.to_vec()));
+            }
+        }
+        out
+    }
+
+    fn map<'n>(&mut self, name: &str, node: &'n Node) -> Option<&'n [Entry]> {
+        if let Literal::Map(entries) = &node.value {
+            return Some(entries);
+        }
+        self.wrong(name, "a map `#{ … }`", node);
+        None
+    }
+
+    fn wrong(&mut self, name: &str, wanted: &str, node: &Node) {
+        let problem = if node.value == Literal::Computed {
+            Diagnostic::error(format!("`{name}` must be a literal"))
+                .hint("write the value itself: the header is read without running anything")
+        } else {
+            Diagnostic::error(format!(
+                "`{name}` must be {wanted}, not {}",
+                node.value.kind()
+            ))
+        };
+        self.problems
+            .push(problem.at(self.source.place(node.line, node.column)));
+    }
+
+    fn check_keys(&mut self, entries: &[Entry], known: &[&str], owner: &str, required: &[&str]) {
+        for entry in entries.iter().filter(|e| !known.contains(&e.key.as_str())) {
+            let problem = Diagnostic::error(format!("`{}` is not a key of `{owner}`", entry.key))
+                .at(self.source.place(entry.line, entry.column));
+            self.problems
+                .push(match did_you_mean(&entry.key, known.iter().copied()) {
+                    Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                    None => problem.hint(format!("keys: {}", known.join(", "))),
+                });
+        }
+        let first = entries.first().map_or((0, 0), |e| (e.line, e.column));
+        for name in required
+            .iter()
+            .filter(|name| !entries.iter().any(|e| e.key == **name))
+        {
+            let place = if first.0 == 0 {
+                Place::file(self.source.path.clone())
+            } else {
+                self.source.place(first.0, first.1)
+            };
+            self.problems
+                .push(Diagnostic::error(format!("`{owner}` lacks `{name}`")).at(place));
+        }
+    }
+
+    fn remember(&mut self, path: &[&str], entry: &Entry) {
+        let mut name = path.join("\u{1f}");
+        if !name.is_empty() {
+            name.push('\u{1f}');
+        }
+        name.push_str(&entry.key);
+        self.places.insert(name, (entry.line, entry.column));
+    }
+}

@@ -1,0 +1,76 @@
+//! What a file declares, without running it: constants, functions, the libraries it calls.
+
+use std::collections::BTreeSet;
+
+use rhai::{AST, ASTNode, Expr, FnAccess, Stmt};
+
+use super::SourceText;
+use super::literal::{self, Node};
+use crate::diagnostic::Diagnostic;
+
+/// A function of a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Name.
+    pub name: String,
+    /// Parameter names.
+    pub params: Vec<String>,
+    /// Not callable from outside.
+    pub private: bool,
+}
+
+/// What a file declares.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    /// The literal `const RULE`.
+    pub rule: Option<Node>,
+    /// There is a `RULE`, literal or not.
+    pub names_rule: bool,
+    /// Functions by name.
+    pub functions: Vec<Function>,
+    /// Modules that are called: `money` of `money::cents(x)`.
+    pub modules: BTreeSet<String>,
+}
+
+/// Reads a file without running anything of it.
+pub fn outline(source: &SourceText) -> Result<Outline, Diagnostic> {
+    let ast = literal::plain_ast(source)?;
+    let mut functions: Vec<Function> = ast
+        .iter_functions()
+        .map(|f| Function {
+            name: f.name.to_owned(),
+            params: f.params.iter().map(|p| (*p).to_owned()).collect(),
+            private: f.access == FnAccess::Private,
+        })
+        .filter(|f| !f.name.starts_with("anon$"))
+        .collect();
+    functions.sort_by(|a, b| (&a.name, a.params.len()).cmp(&(&b.name, b.params.len())));
+    let names_rule = ast
+        .statements()
+        .iter()
+        .any(|s| matches!(s, Stmt::Var(v, ..) if v.0.name.as_str() == "RULE"));
+    Ok(Outline {
+        rule: literal::constant(&ast, "RULE"),
+        names_rule,
+        functions,
+        modules: modules(&ast),
+    })
+}
+
+fn modules(ast: &AST) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    ast.walk(&mut |path: &[ASTNode]| {
+        let namespace = match path.last() {
+            Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) => {
+                &call.namespace
+            }
+            Some(ASTNode::Expr(Expr::Variable(variable, ..))) => &variable.2,
+            _ => return true,
+        };
+        if !namespace.is_empty() && namespace.root() != "global" {
+            found.insert(namespace.root().to_owned());
+        }
+        true
+    });
+    found
+}
