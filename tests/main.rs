@@ -1,1 +1,16 @@
+//! The integration tests, in one binary: it links once, and the tests share their throw-away servers.
+//!
+//! A test file is named after what a person does or fears, and proves it through the program itself.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::print_stderr,
+    reason = "measured times and kept folders belong into the test's output"
+)]
+#![allow(
+    unreachable_pub,
+    reason = "nothing is reachable from outside a test binary"
+)]
+#![allow(missing_docs, reason = "names of tests are sentences")]
 
+mod architecture;
+mod support;

@@ -1,0 +1,45 @@
+//! What the tests stand on: throw-away servers, databases of a test's own, a project folder, the
+//! program with a clean environment, and dumps that owe nothing to the program's own code.
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "helpers come before the tests that use them"
+)]
+
+mod database;
+mod dump;
+mod process;
+mod project;
+mod release;
+mod server;
+
+pub use database::{Db, Engine};
+pub use dump::{canonical_dump, quarantine_dump};
+pub use process::{Output, run_limited};
+pub use project::{NAMESPACE, Project};
+pub use release::release_binary;
+pub use server::postgres;
+
+#[test]
+fn every_test_has_databases_of_its_own_and_a_dump_that_shows_every_difference() {
+    for engine in [Engine::Postgres, Engine::Sqlite] {
+        let project = Project::empty(engine, engine);
+        let table = "create table t(id text primary key, n integer, at text);";
+        project.source.exec(&format!(
+            "{table} insert into t values ('b', 2, 'x'), ('a', null, 'y')"
+        ));
+        project.target.exec(&format!(
+            "{table} insert into t values ('a', null, 'z'), ('b', 2, 'z')"
+        ));
+        let dump = |db: &Db, volatile: &[&str]| canonical_dump(db, &["t"], volatile);
+        assert_eq!(
+            dump(&project.source, &["t.at"]),
+            [r#"t: id="a" n=NULL"#, r#"t: id="b" n="2""#]
+        );
+        assert_eq!(
+            dump(&project.source, &["at"]),
+            dump(&project.target, &["at"])
+        );
+        assert_ne!(dump(&project.source, &[]), dump(&project.target, &[]));
+    }
+}

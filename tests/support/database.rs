@@ -1,0 +1,239 @@
+//! A database of one test, spoken to with the tests' own SQL.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, ValueRef};
+use tokio::runtime::Runtime;
+
+use super::server;
+
+/// Which kind of database a test wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Postgres,
+    Sqlite,
+}
+
+/// A cell as the database prints it; `None` is NULL.
+pub type Cell = Option<String>;
+
+/// A database that belongs to one test.
+#[derive(Clone, Debug)]
+pub struct Db {
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Postgres {
+        user: String,
+        password: Option<String>,
+        name: String,
+    },
+    Sqlite(PathBuf),
+}
+
+impl Db {
+    /// A new empty database on the throw-away server.
+    pub fn postgres() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("t{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let server = Self::on_server("postgres");
+        server.exec(&format!(
+            "create database {name} template template0 strategy wal_log"
+        ));
+        Self::on_server(&name)
+    }
+
+    /// A database of the throw-away server, by name.
+    pub fn on_server(name: &str) -> Self {
+        let user = "postgres".to_owned();
+        Self {
+            place: Place::Postgres {
+                user,
+                password: None,
+                name: name.to_owned(),
+            },
+        }
+    }
+
+    /// A SQLite file; made by the first statement.
+    pub fn sqlite(path: &Path) -> Self {
+        Self {
+            place: Place::Sqlite(path.to_owned()),
+        }
+    }
+
+    /// The same Postgres database as another user.
+    pub fn as_user(&self, name: &str, secret: Option<&str>) -> Self {
+        let mut other = self.clone();
+        let Place::Postgres { user, password, .. } = &mut other.place else {
+            panic!("SQLite has no users")
+        };
+        name.clone_into(user);
+        *password = secret.map(str::to_owned);
+        other
+    }
+
+    pub fn engine(&self) -> Engine {
+        match self.place {
+            Place::Postgres { .. } => Engine::Postgres,
+            Place::Sqlite(_) => Engine::Sqlite,
+        }
+    }
+
+    /// What goes into `.env`.
+    pub fn url(&self) -> String {
+        match &self.place {
+            Place::Postgres {
+                user,
+                password,
+                name,
+            } => {
+                let secret = password
+                    .as_ref()
+                    .map(|secret| format!(":{secret}"))
+                    .unwrap_or_default();
+                format!(
+                    "postgres://{user}{secret}@127.0.0.1:{}/{name}?sslmode=disable",
+                    server::postgres().port
+                )
+            }
+            Place::Sqlite(path) => format!("sqlite://{}", path.display()),
+        }
+    }
+
+    /// The name of a Postgres database.
+    pub fn name(&self) -> &str {
+        match &self.place {
+            Place::Postgres { name, .. } => name,
+            Place::Sqlite(path) => path.to_str().expect("a readable path"),
+        }
+    }
+
+    /// The name a table `schema.table` has here.
+    pub fn table(&self, name: &str) -> String {
+        match self.engine() {
+            Engine::Postgres => name.to_owned(),
+            Engine::Sqlite => name
+                .strip_prefix("public.")
+                .unwrap_or(name)
+                .replace('.', "_"),
+        }
+    }
+
+    /// Runs statements; fails the test when one is refused.
+    #[track_caller]
+    pub fn exec(&self, sql: &str) {
+        if let Err(error) = self.try_rows(sql) {
+            panic!("{error}\n{sql}");
+        }
+    }
+
+    /// Runs a query.
+    #[track_caller]
+    pub fn rows(&self, sql: &str) -> Vec<Vec<Cell>> {
+        self.try_rows(sql)
+            .unwrap_or_else(|error| panic!("{error}\n{sql}"))
+    }
+
+    /// The only cell of a query's only row; `NULL` as the word.
+    #[track_caller]
+    pub fn one(&self, sql: &str) -> String {
+        let rows = self.rows(sql);
+        assert_eq!(rows.len(), 1, "rows of {sql}");
+        assert_eq!(rows[0].len(), 1, "columns of {sql}");
+        rows[0][0].clone().unwrap_or_else(|| "NULL".to_owned())
+    }
+
+    /// The only cell of a query, as a number.
+    #[track_caller]
+    pub fn count(&self, sql: &str) -> i64 {
+        let text = self.one(sql);
+        text.parse()
+            .unwrap_or_else(|_| panic!("{text:?} is no count\n{sql}"))
+    }
+
+    /// The rows of a query, each as one line with its cells parted by `|`.
+    #[track_caller]
+    pub fn lines(&self, sql: &str) -> Vec<String> {
+        let line = |row: Vec<Cell>| {
+            let cells: Vec<String> = row
+                .into_iter()
+                .map(|cell| cell.unwrap_or_else(|| "NULL".to_owned()))
+                .collect();
+            cells.join("|")
+        };
+        self.rows(sql).into_iter().map(line).collect()
+    }
+
+    /// Runs statements, or says why the database refused.
+    pub fn try_rows(&self, sql: &str) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
+        runtime().block_on(async {
+            match &self.place {
+                Place::Postgres { .. } => {
+                    let mut session = sqlx::PgConnection::connect(&self.url()).await?;
+                    let rows = sqlx::raw_sql(AssertSqlSafe(sql))
+                        .fetch_all(&mut session)
+                        .await;
+                    session.close().await.ok();
+                    let cells = |row: sqlx::postgres::PgRow| {
+                        (0..row.len())
+                            .map(|index| postgres_cell(&row, index))
+                            .collect()
+                    };
+                    Ok(rows?.into_iter().map(cells).collect())
+                }
+                Place::Sqlite(path) => {
+                    let options = sqlx::sqlite::SqliteConnectOptions::new()
+                        .filename(path)
+                        .create_if_missing(true);
+                    let mut session = options.foreign_keys(true).connect().await?;
+                    let rows = sqlx::raw_sql(AssertSqlSafe(sql))
+                        .fetch_all(&mut session)
+                        .await;
+                    session.close().await.ok();
+                    let cells = |row: sqlx::sqlite::SqliteRow| {
+                        (0..row.len())
+                            .map(|index| sqlite_cell(&row, index))
+                            .collect()
+                    };
+                    Ok(rows?.into_iter().map(cells).collect())
+                }
+            }
+        })
+    }
+
+    /// Removes a Postgres database; a file goes with its folder.
+    pub fn drop_database(&self) {
+        if let Place::Postgres { name, .. } = &self.place {
+            Self::on_server("postgres")
+                .try_rows(&format!("drop database if exists {name} with (force)"))
+                .ok();
+        }
+    }
+}
+
+fn postgres_cell(row: &sqlx::postgres::PgRow, index: usize) -> Cell {
+    let value = row.try_get_raw(index).expect("a cell");
+    (!value.is_null()).then(|| value.as_str().expect("text").to_owned())
+}
+
+fn sqlite_cell(row: &sqlx::sqlite::SqliteRow, index: usize) -> Cell {
+    let bytes: Option<Vec<u8>> = row.try_get_unchecked(index).expect("a cell");
+    bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime")
+    })
+}
