@@ -4,10 +4,12 @@
 //! panics on `infinity`, rounds numerics and turns zero dates into NULL.
 
 mod error;
+mod failpoint;
 mod name;
 mod quote;
 mod session;
 
+pub use failpoint::{Action, failpoint};
 pub use error::{DbError, DbProblem, ErrorKind};
 pub use name::TableName;
 pub use quote::{bytes_literal, ident, key_tuple, literal, literal_list, typed_literal};
