@@ -28,10 +28,10 @@ use crate::target::Destination;
 pub struct Batch {
     /// Its place among the chunks.
     pub span: Span,
-    /// Base rows in the range, counted by the source.
-    pub base: u64,
+    /// Base rows in the range, counted by the source; in an adjustment, by how much they changed.
+    pub base: i64,
     /// Of those, rows that fail the rule's `where`.
-    pub filtered: u64,
+    pub filtered: i64,
     /// The rows, in key order.
     pub rows: Arc<Rows>,
     /// Their keys.
@@ -42,6 +42,22 @@ pub struct Batch {
     pub inputs: Vec<[u8; 16]>,
     /// When reading began.
     pub begun: Instant,
+}
+
+impl Batch {
+    /// A line without rows: the number of base rows that fail the rule's `where` changed by `filtered`.
+    pub fn adjustment(span: Span, filtered: i64) -> Self {
+        Self {
+            span,
+            base: filtered,
+            filtered,
+            rows: Arc::default(),
+            keys: vec![],
+            judged: vec![],
+            inputs: vec![],
+            begun: Instant::now(),
+        }
+    }
 }
 
 /// What all commits of one segment have in common.

@@ -1,1 +1,355 @@
-//! stub
+//! The run: for every rule in order read, judge, commit, until the source has no more keys.
+//!
+//! One engine for every mode. [`run`] opens the databases, prepares all steps (nothing is written
+//! before every rule has passed its check), claims the target, and takes the tables one by one.
+//! Progress is a callback: nothing here prints.
+
+mod claim;
+mod flow;
+mod gate;
+mod judge;
+mod mode;
+mod reconcile;
+mod sweep;
+mod table;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::db::{Engine, Role, Session};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::ids::Known;
+use crate::plan::{Step, order};
+use crate::rule::{Rule, RuleSet};
+use crate::source::{Snapshot, Source};
+use crate::state::{Account, CodeCounts, Counts, SegmentRecord, State, StateError};
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `run`, `exec` …: recorded with the run.
+    pub command: &'static str,
+    /// Everything but the writes.
+    pub dry_run: bool,
+    /// Only so many source rows, outside the table's account.
+    pub limit: Option<u64>,
+    /// Only this key, outside the table's account.
+    pub row: Option<String>,
+    /// Forget checkpoints and read everything again.
+    pub restart: bool,
+    /// Go on although the rule's *transform* changed.
+    pub accept_rule_change: bool,
+    /// Connections that commit.
+    pub writers: usize,
+    /// Base rows per chunk.
+    pub batch_rows: u64,
+    /// Measure where the time goes.
+    pub profile: bool,
+}
+
+/// What happens, for whoever watches.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// A table begins.
+    RuleStarted {
+        /// The rule.
+        rule: &'a str,
+        /// Base rows to go through in all.
+        base: u64,
+        /// Of those, already accounted for.
+        done: u64,
+    },
+    /// A chunk landed.
+    Chunk {
+        /// The rule.
+        rule: &'a str,
+        /// Base rows it covered.
+        base: u64,
+        /// Rows judged.
+        read: u64,
+        /// Of those, rejected.
+        rejected: u64,
+    },
+    /// A table ended.
+    RuleFinished {
+        /// The rule.
+        rule: &'a str,
+        /// `done`, `interrupted` …
+        note: &'a str,
+    },
+    /// Something worth a line.
+    Message(&'a str),
+}
+
+/// Who watches.
+pub trait Watcher: Send + Sync {
+    /// Takes note.
+    fn event(&self, event: Event<'_>);
+}
+
+/// Ctrl-C: asks a run to stop after the chunks in flight.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Not asked yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// True when asked.
+    pub fn asked(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// What a rule came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Was complete, and the source has nothing new.
+    Done,
+    /// Was worked on.
+    Ran,
+    /// Nothing was written.
+    DryRun,
+    /// `--limit` or `--row`.
+    Trial,
+    /// Complete, but by an older version of the rule: nothing was written.
+    Changed,
+}
+
+/// One rule's part of the outcome.
+#[derive(Clone, Debug)]
+pub struct RuleOutcome {
+    /// The rule.
+    pub rule: String,
+    /// Its table.
+    pub target: String,
+    /// What was done.
+    pub what: What,
+    /// Where the table stands now.
+    pub account: Account,
+    /// What this run did.
+    pub this_run: Counts,
+    /// The same by code.
+    pub codes: CodeCounts,
+    /// An expectation that was missed.
+    pub missed: Option<String>,
+    /// Gates that failed.
+    pub problems: Vec<Diagnostic>,
+    /// Wall time, seconds.
+    pub seconds: f64,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Its id; `None` when nothing was written.
+    pub run: Option<i64>,
+    /// By rule, in the order they ran.
+    pub rules: Vec<RuleOutcome>,
+    /// It was asked to stop.
+    pub interrupted: bool,
+    /// A namespace was made up and stored: the line that keeps the same ids elsewhere.
+    pub namespace_made: Option<Uuid>,
+}
+
+/// Why a run ended early. What was committed stays; the same command goes on.
+#[derive(Clone, Debug)]
+pub enum RunError {
+    /// The check found errors; nothing was written.
+    Refused(Vec<Diagnostic>),
+    /// It broke.
+    Failed(Vec<Diagnostic>),
+}
+
+impl From<Diagnostic> for RunError {
+    fn from(problem: Diagnostic) -> Self {
+        Self::Failed(vec![problem])
+    }
+}
+
+impl From<crate::db::DbError> for RunError {
+    fn from(error: crate::db::DbError) -> Self {
+        Self::Failed(vec![error.into()])
+    }
+}
+
+impl From<StateError> for RunError {
+    fn from(error: StateError) -> Self {
+        let problem = Diagnostic::error(error.to_string());
+        Self::Failed(vec![match error {
+            StateError::Db(error) => error.into(),
+            StateError::Fenced { .. } => problem.hint("run `runner status`, then the same command again"),
+            _ => problem,
+        }])
+    }
+}
+
+/// What the tables of one run share.
+struct World<'a> {
+    config: &'a Config,
+    options: &'a Options,
+    watcher: &'a dyn Watcher,
+    stop: &'a Stop,
+    source: Source,
+    /// Reads ids, lookups and catalogs.
+    target: Session,
+    snapshot: Snapshot,
+    /// Segments and gates; `None` in a dry run.
+    writer: Option<Session>,
+    state: State,
+    /// The state tables are there and readable.
+    exists: bool,
+    namespace: Uuid,
+    /// The run and its epoch; zero in a dry run.
+    run: i64,
+    epoch: i64,
+    /// Ids that a dry run would have written, and those only manifests know.
+    known: Known,
+    next_chunk: i64,
+}
+
+/// Runs the rules that were asked for, parents first. `all` are the rules of the folder: they say
+/// who fills which table.
+pub async fn run(
+    config: &Config,
+    rules: Vec<Arc<Rule>>,
+    all: &RuleSet,
+    options: &Options,
+    watcher: &dyn Watcher,
+    stop: &Stop,
+) -> Result<Outcome, RunError> {
+    let rules = order(&rules).map_err(RunError::Refused)?;
+    let mut source = Source::open(config.source()?).await?;
+    let target_url = config.target()?;
+    let mut target = Session::open(target_url, Role::TargetReader).await?;
+    let state = State::new(target.engine());
+    let exists = state.exists(&mut target).await?;
+    if exists {
+        state.check_version(&mut target).await?;
+    }
+    let namespace = claim::namespace(config, state, &mut target, exists).await?;
+    let mut steps = Vec::new();
+    let mut findings = all.problems.clone();
+    let snapshot = source.snapshot().await?;
+    for rule in &rules {
+        if rule.has.run {
+            continue;
+        }
+        match Step::prepare(rule.clone(), source.session(), &mut target, namespace).await {
+            Ok(step) => steps.push(step),
+            Err(problems) => findings.extend(problems),
+        }
+    }
+    if findings.iter().any(|f| f.severity() == Severity::Error) {
+        return Err(RunError::Refused(findings));
+    }
+    let mut world = World {
+        config,
+        options,
+        watcher,
+        stop,
+        source,
+        target,
+        snapshot,
+        writer: None,
+        state,
+        exists,
+        namespace,
+        run: 0,
+        epoch: 0,
+        known: Known::new(),
+        next_chunk: 1,
+    };
+    if options.dry_run {
+        let mut outcome = Outcome::default();
+        return tables(&mut world, &rules, steps, &mut outcome).await.map(|()| outcome);
+    }
+    let changed = mode::refusals(&mut world, &steps, exists).await?;
+    if !changed.is_empty() {
+        return Err(RunError::Refused(changed));
+    }
+    let claimed = claim::take(&mut world).await?;
+    let mut outcome = Outcome {
+        run: Some(claimed.claim.run),
+        namespace_made: claimed.made,
+        ..Outcome::default()
+    };
+    let result = tables(&mut world, &rules, steps, &mut outcome).await;
+    crate::db::failpoint("run.finish");
+    let (status, exit) = match &result {
+        Ok(()) if outcome.interrupted => ("interrupted", 130),
+        Ok(()) => ("finished", 0),
+        Err(_) => ("failed", 1),
+    };
+    let finished = claimed.claim.finish(state, status, exit).await;
+    result?;
+    finished?;
+    Ok(outcome)
+}
+
+async fn tables(world: &mut World<'_>, rules: &[Arc<Rule>], steps: Vec<Step>, outcome: &mut Outcome) -> Result<(), RunError> {
+    let mut steps = steps.into_iter();
+    for rule in rules {
+        if world.stop.asked() {
+            outcome.interrupted = true;
+            break;
+        }
+        let done = if rule.has.run {
+            claim::procedure(world, rule).await?
+        } else {
+            let Some(step) = steps.next() else { break };
+            table::run(world, step).await?
+        };
+        outcome.rules.push(done);
+    }
+    outcome.interrupted |= world.stop.asked();
+    Ok(())
+}
+
+impl World<'_> {
+    fn engine(&self) -> Engine {
+        self.state.engine()
+    }
+
+    async fn account(&mut self, rule: &str) -> Result<Account, RunError> {
+        if !self.exists {
+            return Ok(Account::default());
+        }
+        Ok(self.state.account(&mut self.target, rule).await?)
+    }
+
+    /// Opens a segment, its rule's texts with it. A new pass takes the table's quarantine with it: every row
+    /// of it will be judged again.
+    async fn open(&mut self, rule: &Rule, segment: &mut SegmentRecord, forget: bool) -> Result<(), RunError> {
+        let state = self.state;
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let texts: Vec<_> = std::iter::once((rule.path.display().to_string(), rule.text.to_string()))
+            .chain(rule.libs.iter().map(|(path, text)| (path.clone(), text.to_string())))
+            .collect();
+        let texts = serde_json::json!(texts).to_string();
+        writer.execute("begin").await?;
+        let f = &rule.fingerprints;
+        writer.execute(&state.rule_sql(&rule.name, &f.transform, &f.gate, &texts)?).await?;
+        if forget {
+            writer.execute(&state.forget_quarantine_sql(&rule.name)?).await?;
+        }
+        state.open_segment(writer, segment).await?;
+        writer.execute("commit").await?;
+        Ok(())
+    }
+
+    /// Runs a hook point that a test may kill the program at.
+    fn point(name: &str) {
+        crate::db::failpoint(name);
+    }
+}

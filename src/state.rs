@@ -12,11 +12,11 @@ mod run;
 mod schema;
 mod segment;
 
-pub use account::{Account, CodeCounts};
+pub use account::{Account, CodeCounts, Sums};
 pub use chunk::{ChunkRecord, Counts, Span};
 pub use manifest::{Entry, Manifest, Outcome};
 pub use quarantine::{Quarantined, Refused};
-pub use run::{Claim, RunRecord};
+pub use run::{Claim, RunRecord, host_name};
 pub use schema::VERSION;
 pub use segment::{Kind, SegmentRecord};
 

@@ -1,10 +1,14 @@
 //! What becomes of each source row of a chunk: the verdict, held against what the target already has.
 
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use crate::commit::{Batch, CommitError};
 use crate::row::{OutRow, Reject, Verdict};
-use crate::state::{CodeCounts, Counts, Entry, Manifest, Outcome};
+use crate::rule::Reconcile;
+use crate::state::{CodeCounts, Counts, Entry, Manifest, Outcome, Sums};
 
 /// What is done in the target for one source row.
 #[derive(Clone, Debug)]
@@ -52,14 +56,17 @@ impl Fates {
     }
 
     /// Counts, codes and manifest; asserts that every row has one outcome.
-    pub fn settle(&self, batch: &Batch) -> Result<(Counts, CodeCounts, Manifest), CommitError> {
+    pub fn settle(&self, batch: &Batch, reconcile: &[Reconcile]) -> Result<(Counts, CodeCounts, Manifest), CommitError> {
         let mut counts = Counts {
-            base: batch.base as i64,
-            filtered: batch.filtered as i64,
-            read: batch.base as i64 - batch.filtered as i64,
+            base: batch.base,
+            filtered: batch.filtered,
+            read: batch.base - batch.filtered,
             ..Counts::default()
         };
-        let mut codes = CodeCounts::default();
+        let mut codes = CodeCounts {
+            sums: self.sums(batch, reconcile),
+            ..CodeCounts::default()
+        };
         let mut manifest = Manifest::default();
         for (row, fate) in self.0.iter().enumerate() {
             let (verdict, outcome, ids) = match fate {
@@ -111,5 +118,28 @@ impl Fates {
             read: counts.read,
             outcomes: counts.inserted + counts.updated + counts.unchanged + counts.skipped + counts.rejected,
         })
+    }
+
+    /// The reconciled source columns by what became of their rows.
+    fn sums(&self, batch: &Batch, reconcile: &[Reconcile]) -> BTreeMap<String, Sums> {
+        let mut all = BTreeMap::new();
+        for pair in reconcile {
+            let mut sums = Sums::default();
+            let column = batch.rows.column(&pair.source);
+            for (row, fate) in self.0.iter().enumerate() {
+                let side = match fate {
+                    Fate::Write { .. } => &mut sums.written,
+                    Fate::Skip(_) => &mut sums.skipped,
+                    Fate::Reject(_) => &mut sums.rejected,
+                };
+                let value = match column.and_then(|column| batch.rows.text(row, column)) {
+                    None => Some(Decimal::ZERO),
+                    Some(text) => text.ok().and_then(|t| Decimal::from_str_exact(&t).ok()),
+                };
+                *side = side.zip(value).and_then(|(a, b)| a.checked_add(b));
+            }
+            all.insert(pair.name.clone(), sums);
+        }
+        all
     }
 }

@@ -27,6 +27,8 @@ pub struct Landed {
     pub codes: CodeCounts,
     /// Statements spent on finding refused rows.
     pub attempts: u64,
+    /// In a rehearsal: the ids that would have been written, by key.
+    pub ids: Vec<(String, uuid::Uuid)>,
 }
 
 /// A connection that commits chunks, one at a time.
@@ -35,18 +37,27 @@ pub struct Writer {
     url: DatabaseUrl,
     session: Option<Session>,
     state: State,
+    rehearsal: bool,
 }
 
 impl Writer {
+    /// A writer that does everything but write, over a read-only connection: for dry runs.
+    pub fn rehearsal(url: DatabaseUrl) -> Self {
+        Self { rehearsal: true, ..Self::new(url) }
+    }
+
     /// A writer that connects when it is first needed.
     pub fn new(url: DatabaseUrl) -> Self {
         let state = State::new(url.engine());
-        Self { url, session: None, state }
+        Self { url, session: None, state, rehearsal: false }
     }
 
     /// Commits a chunk as chunk `id`. Rows that the target refuses end in quarantine; everything else
     /// of the chunk lands, or the whole is tried again until it is known to have landed.
     pub async fn land(&mut self, ledger: &Ledger, batch: &Batch, id: i64) -> Result<Landed, CommitError> {
+        if self.rehearsal {
+            return self.rehearse(ledger, batch).await;
+        }
         let mut refused: Vec<(usize, Reject)> = Vec::new();
         let mut careful = !ledger.prior.untouched;
         let (mut attempts, mut rounds) = (0, 0);
@@ -74,7 +85,7 @@ impl Writer {
                         if self.landed_after_all(id, deadline).await? {
                             let state = self.state;
                             let (counts, codes) = state.chunk(self.session().await?, id).await?;
-                            return Ok(Landed { counts, codes, attempts });
+                            return Ok(Landed { counts, codes, attempts, ids: vec![] });
                         }
                     }
                     _ => {
@@ -88,6 +99,18 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// What would become of the chunk; refusals by the database cannot be seen.
+    async fn rehearse(&mut self, ledger: &Ledger, batch: &Batch) -> Result<Landed, CommitError> {
+        let fates = if ledger.prior.untouched {
+            Fates::fresh(batch)
+        } else {
+            adopt(self.session().await?, ledger, batch).await?.fates
+        };
+        let (counts, codes, manifest) = fates.settle(batch, &ledger.rule.header.reconcile)?;
+        let ids = manifest.entries.into_iter().filter_map(|e| Some((e.key, *e.ids.first()?)));
+        Ok(Landed { counts, codes, attempts: 0, ids: ids.collect() })
     }
 
     async fn attempt(&mut self, ledger: &Ledger, batch: &Batch, id: i64, careful: bool, refused: &[(usize, Reject)]) -> Result<Landed, CommitError> {
@@ -106,7 +129,7 @@ impl Writer {
             Adopted { fates: Fates::fresh(batch), stale: vec![], before: vec![] }
         };
         reject(&mut fates, refused);
-        let (counts, codes, manifest) = fates.settle(batch)?;
+        let (counts, codes, manifest) = fates.settle(batch, &ledger.rule.header.reconcile)?;
         write_rows(session, ledger, &fates).await?;
         point("chunk.rows")?;
         let mut sql = String::new();
@@ -161,7 +184,7 @@ impl Writer {
                 }
             }
         }
-        Ok(Landed { counts, codes, attempts: 0 })
+        Ok(Landed { counts, codes, attempts: 0, ids: vec![] })
     }
 
     /// Which source rows does the target refuse?
@@ -228,7 +251,8 @@ impl Writer {
 
     async fn session(&mut self) -> Result<&mut Session, DbError> {
         if self.session.is_none() {
-            self.session = Some(Session::open(&self.url, Role::TargetWriter).await?);
+            let role = if self.rehearsal { Role::TargetReader } else { Role::TargetWriter };
+            self.session = Some(Session::open(&self.url, role).await?);
         }
         self.session.as_mut().ok_or_else(|| lost("the connection is gone"))
     }

@@ -66,13 +66,13 @@ impl Prior {
         if to.legacy.is_none() || existing == Existing::Keep {
             let owners = self.owners.get_mut().unwrap_or_else(PoisonError::into_inner);
             for pass in [pass - 1, pass] {
-                for kind in ["pass", "sweep", "trial"] {
-                    let mut after = -1;
+                for kind in ["pass", "sweep"] {
+                    let mut after = 0;
                     loop {
                         let found = state.manifests(session, rule, pass, kind, after, 20).await?;
-                        let Some((last, _)) = found.last() else { break };
-                        after = last.no;
-                        for (_, manifest) in &found {
+                        let Some((last, ..)) = found.last() else { break };
+                        after = *last;
+                        for (_, _, manifest) in &found {
                             for entry in &manifest.entries {
                                 owners.extend(entry.ids.iter().map(|id| (*id, entry.key.clone())));
                             }

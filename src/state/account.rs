@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rust_decimal::Decimal;
+
 use crate::db::Session;
 use crate::state::{Counts, State, StateError, number, text};
 
@@ -17,6 +19,34 @@ pub struct CodeCounts {
     /// Remarks on written rows.
     #[serde(default)]
     pub note: BTreeMap<String, i64>,
+    /// Sums of the rule's reconciled source columns, by reconciliation.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sums: BTreeMap<String, Sums>,
+}
+
+/// A source column added up by what became of its rows, exactly; `None` when a value is no decimal of at
+/// most 28 digits.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Sums {
+    /// Of written rows.
+    #[serde(with = "exact")]
+    pub written: Option<Decimal>,
+    /// Of skipped rows.
+    #[serde(with = "exact")]
+    pub skipped: Option<Decimal>,
+    /// Of rejected rows.
+    #[serde(with = "exact")]
+    pub rejected: Option<Decimal>,
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self {
+            written: Some(Decimal::ZERO),
+            skipped: Some(Decimal::ZERO),
+            rejected: Some(Decimal::ZERO),
+        }
+    }
 }
 
 impl CodeCounts {
@@ -33,6 +63,32 @@ impl CodeCounts {
             }
             mine.retain(|_, count| *count != 0);
         }
+        for (name, theirs) in &other.sums {
+            let mine = self.sums.entry(name.clone()).or_default();
+            for (mine, theirs) in [
+                (&mut mine.written, theirs.written),
+                (&mut mine.skipped, theirs.skipped),
+                (&mut mine.rejected, theirs.rejected),
+            ] {
+                *mine = mine.zip(theirs).and_then(|(a, b)| a.checked_add(b));
+            }
+        }
+    }
+}
+
+/// A decimal as text in JSON: a number would pass through a float.
+mod exact {
+    use rust_decimal::Decimal;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+    pub(super) fn serialize<S: Serializer>(value: &Option<Decimal>, to: S) -> Result<S::Ok, S::Error> {
+        value.map(|v| v.to_string()).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Decimal>, D::Error> {
+        let text: Option<String> = Option::deserialize(from)?;
+        text.map(|t| Decimal::from_str_exact(&t).map_err(serde::de::Error::custom)).transpose()
     }
 }
 

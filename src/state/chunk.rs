@@ -188,7 +188,7 @@ impl State {
     /// The ranges of a pass that are done, in key order.
     pub async fn spans(self, session: &mut Session, rule: &str, pass: i64) -> Result<Vec<Span>, StateError> {
         let sql = format!(
-            "select no, lo, hi from {} where rule = {} and pass = {pass} and accounted = 1 and kind = 'pass' order by no",
+            "select no, lo, hi from {} where rule = {} and pass = {pass} and accounted = 1 and kind = 'pass' order by no, id",
             self.table("chunk"),
             self.text(rule)?
         );
@@ -204,16 +204,16 @@ impl State {
             .collect()
     }
 
-    /// The manifests of a pass, each with its chunk id and range, in key order; at most `limit` after
-    /// chunk number `after`. `kinds` is `pass` or `sweep`.
-    pub async fn manifests(self, session: &mut Session, rule: &str, pass: i64, kind: &str, after: i64, limit: u32) -> Result<Vec<(Span, Manifest)>, StateError> {
+    /// The manifests of a pass by chunk id, each with its range; at most `limit` after chunk `after`.
+    /// `kind` is `pass` or `sweep`.
+    pub async fn manifests(self, session: &mut Session, rule: &str, pass: i64, kind: &str, after: i64, limit: u32) -> Result<Vec<(i64, Span, Manifest)>, StateError> {
         let packed = match self.engine() {
             Engine::Postgres => "encode(m.packed, 'hex')",
             Engine::Sqlite => "hex(m.packed)",
         };
         let sql = format!(
-            "select c.no, c.lo, c.hi, {packed} from {} c join {} m on m.chunk_id = c.id where c.rule = {} and c.pass = {pass} and c.accounted = 1 \
-             and c.kind = '{kind}' and c.no > {after} order by c.no limit {limit}",
+            "select c.no, c.lo, c.hi, {packed}, c.id from {} c join {} m on m.chunk_id = c.id where c.rule = {} and c.pass = {pass} and c.accounted = 1 \
+             and c.kind = '{kind}' and c.id > {after} order by c.id limit {limit}",
             self.table("chunk"),
             self.table("manifest"),
             self.text(rule)?
@@ -227,7 +227,7 @@ impl State {
                 hi: key(text(&rows, row, 2)?)?,
             };
             let packed = text(&rows, row, 3)?.unwrap_or_default();
-            found.push((span, Manifest::unpack(&from_hex(&packed)?)?));
+            found.push((number(&rows, row, 4)?, span, Manifest::unpack(&from_hex(&packed)?)?));
         }
         Ok(found)
     }

@@ -101,6 +101,11 @@ impl State {
         Ok(sql)
     }
 
+    /// A new pass begins: every row of the rule will be judged again.
+    pub fn forget_quarantine_sql(self, rule: &str) -> Result<String, StateError> {
+        Ok(format!("delete from {} where rule = {}", self.table("quarantine"), self.text(rule)?))
+    }
+
     /// Rows in quarantine of these rules (all when empty), optionally of one code, by rule, code and key.
     pub async fn quarantined(self, session: &mut Session, rules: &[String], code: Option<&str>, limit: u64) -> Result<Vec<Quarantined>, StateError> {
         let mut filter = vec!["status <> 'trial'".to_owned()];

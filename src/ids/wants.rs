@@ -1,0 +1,399 @@
+//! What a rule declares that it will ask for, fetched once per chunk: one query per parent and lookup.
+//!
+//! Keys may come from another lookup's columns (`products.id`), so fetching goes in waves until
+//! everything that was declared is there.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::catalog;
+use crate::db::{DbError, Engine, Session, TableName, ident, literal_list};
+use crate::diagnostic::Diagnostic;
+use crate::row::{Answers, IdAnswer, LookupAnswer, Rows};
+use crate::rule::{IdsDecl, LookupDecl, Rule, Side};
+use crate::value::Logical;
+
+/// Ids that no legacy column of the target can tell: of tables whose key lives in the manifest, and, in
+/// a dry run, those that a real run would have written. Target table → legacy key → id.
+pub type Known = HashMap<String, HashMap<String, Uuid>>;
+
+/// Answers kept per parent between chunks; beyond that the memory is given back.
+const CACHE_MAX: usize = 500_000;
+/// Keys per query: keeps a statement's text below a few hundred kilobytes.
+const KEYS_PER_QUERY: usize = 5_000;
+
+/// Where a key comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum From {
+    /// A column of the row.
+    Row(usize),
+    /// A column of another lookup.
+    Lookup { lookup: usize, column: usize },
+}
+
+#[derive(Debug)]
+struct IdsWant {
+    decl: IdsDecl,
+    /// Table, its legacy column and type, its id column; `None` when only manifests know.
+    table: Option<(TableName, String, Logical, String)>,
+    from: Vec<From>,
+    cache: HashMap<String, IdAnswer>,
+}
+
+#[derive(Debug)]
+struct LookupWant {
+    decl: LookupDecl,
+    by: Logical,
+    columns: Vec<(String, Logical)>,
+    types: Arc<[Logical]>,
+    keys: Vec<From>,
+}
+
+/// What one rule wants to know, with the types to ask for it.
+#[derive(Debug)]
+pub struct Wants {
+    ids: Vec<IdsWant>,
+    lookups: Vec<LookupWant>,
+}
+
+impl Wants {
+    /// Resolves a rule's `ids` and `lookups` against both catalogs. `columns` are those of the rows.
+    pub async fn prepare(rule: &Rule, columns: &[(String, Logical)], source: &mut Session, target: &mut Session) -> Result<Self, Vec<Diagnostic>> {
+        let mut problems = Vec::new();
+        let mut lookups = Vec::new();
+        for decl in &rule.header.lookups {
+            match Self::lookup(rule, decl, source, target).await {
+                Ok(want) => lookups.push(want),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        let mut ids = Vec::new();
+        for decl in &rule.header.ids {
+            match Self::parent(rule, decl, target).await {
+                Ok(want) => ids.push(want),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let resolve = |name: &str, section: &str, owner: &str| -> Result<From, Diagnostic> {
+            if let Some(index) = columns.iter().position(|(column, _)| column == name) {
+                return Ok(From::Row(index));
+            }
+            if let Some((lookup, column)) = name.split_once('.')
+                && let Some(at) = lookups.iter().position(|l: &LookupWant| l.decl.name == lookup)
+                && let Some(column) = lookups[at].decl.take.iter().position(|t| t == column)
+            {
+                // the first column of a lookup's rows is its key
+                return Ok(From::Lookup { lookup: at, column: column + 1 });
+            }
+            let problem = Diagnostic::error(format!("`{name}` in `{section}.{owner}` is neither a column of the row nor `lookup.column`"))
+                .hint("name a column that `base` or `from` delivers, or take the column in a declared lookup");
+            Err(match rule.place_of(&[section, owner]) {
+                Some(place) => problem.at(place),
+                None => problem,
+            })
+        };
+        let mut resolved_keys = Vec::new();
+        for want in &lookups {
+            let mut keys = Vec::new();
+            for name in &want.decl.keys {
+                match resolve(name, "lookups", &want.decl.name) {
+                    Ok(from) => keys.push(from),
+                    Err(problem) => problems.push(problem),
+                }
+            }
+            resolved_keys.push(keys);
+        }
+        for want in &mut ids {
+            for name in &want.decl.from {
+                match resolve(name, "ids", &want.decl.entity) {
+                    Ok(from) => want.from.push(from),
+                    Err(problem) => problems.push(problem),
+                }
+            }
+        }
+        for (want, keys) in lookups.iter_mut().zip(resolved_keys) {
+            want.keys = keys;
+        }
+        if problems.is_empty() { Ok(Self { ids, lookups }) } else { Err(problems) }
+    }
+
+    async fn lookup(rule: &Rule, decl: &LookupDecl, source: &mut Session, target: &mut Session) -> Result<LookupWant, Diagnostic> {
+        let placed = |problem: Diagnostic| match rule.place_of(&["lookups", &decl.name]) {
+            Some(place) => problem.at(place),
+            None => problem,
+        };
+        let session = match decl.db {
+            Side::Source => source,
+            Side::Target => target,
+        };
+        let select = format!("select * from {}", from_sql(session.engine(), &decl.from));
+        let known = catalog::describe(session, &select).await.map_err(|e| placed(Diagnostic::from(e)))?;
+        let find = |name: &String| {
+            known.iter().find(|(column, _)| column == name).map(|(_, logical)| logical.clone()).ok_or_else(|| {
+                let problem = Diagnostic::error(format!("lookup `{}` has no column `{name}`", decl.name));
+                let nearest = crate::diagnostic::did_you_mean(name, known.iter().map(|(c, _)| c.as_str()));
+                placed(match nearest {
+                    Some(nearest) => problem.hint(format!("did you mean `{nearest}`?")),
+                    None => problem,
+                })
+            })
+        };
+        let by = find(&decl.by)?;
+        for name in &decl.order {
+            find(name)?;
+        }
+        let mut columns = vec![(String::new(), by.clone())];
+        for name in &decl.take {
+            columns.push((name.clone(), find(name)?));
+        }
+        let types = columns.iter().map(|(_, logical)| logical.clone()).collect();
+        Ok(LookupWant { decl: decl.clone(), by, columns, types, keys: vec![] })
+    }
+
+    async fn parent(rule: &Rule, decl: &IdsDecl, target: &mut Session) -> Result<IdsWant, Diagnostic> {
+        let placed = |problem: Diagnostic| match rule.place_of(&["ids", &decl.entity]) {
+            Some(place) => problem.at(place),
+            None => problem,
+        };
+        let name = TableName::parse(&decl.entity);
+        let table = catalog::table(target, &name).await.map_err(|e| placed(e.into()))?;
+        let Some(table) = table else {
+            return Err(placed(Diagnostic::error(format!("`ids.{}`: the target has no table `{}`", decl.entity, decl.entity))));
+        };
+        let Some(id) = table.id_column() else {
+            return Err(placed(Diagnostic::error(format!("`ids.{}`: `{}` has no uuid primary key", decl.entity, decl.entity))));
+        };
+        let known = match &decl.legacy {
+            None => None,
+            Some(legacy) => match table.column(legacy) {
+                Some(column) => Some((name, legacy.clone(), column.logical.clone(), id.name.clone())),
+                None => {
+                    let problem = Diagnostic::error(format!("`ids.{}.legacy`: `{}` has no column `{legacy}`", decl.entity, decl.entity));
+                    let nearest = crate::diagnostic::did_you_mean(legacy, table.columns.iter().map(|c| c.name.as_str()));
+                    return Err(placed(match nearest {
+                        Some(nearest) => problem.hint(format!("did you mean `{nearest}`?")),
+                        None => problem,
+                    }));
+                }
+            },
+        };
+        Ok(IdsWant { decl: decl.clone(), table: known, from: vec![], cache: HashMap::new() })
+    }
+
+    /// Fetches everything that these rows may ask for.
+    pub async fn fetch(&mut self, rows: &Rows, source: &mut Session, target: &mut Session, known: &Known) -> Result<Answers, DbError> {
+        let mut answers = Answers::default();
+        let mut open: Vec<usize> = (0..self.lookups.len()).collect();
+        while !open.is_empty() {
+            let names: Vec<String> = self.lookups.iter().map(|l| l.decl.name.clone()).collect();
+            let ready = |from: &From| match from {
+                From::Row(_) => true,
+                From::Lookup { lookup, .. } => answers.lookups.contains_key(&names[*lookup]),
+            };
+            let Some(at) = open.iter().position(|index| self.lookups[*index].keys.iter().all(ready)) else { break };
+            let want = &self.lookups[open.remove(at)];
+            let keys = self.keys(&want.keys, rows, &answers);
+            let session = match want.decl.db {
+                Side::Source => &mut *source,
+                Side::Target => &mut *target,
+            };
+            let answer = want.fetch(session, &keys).await?;
+            answers.lookups.insert(want.decl.name.clone(), answer);
+        }
+        let keys: Vec<HashSet<String>> = self.ids.iter().map(|want| self.keys(&want.from, rows, &answers)).collect();
+        for (want, keys) in self.ids.iter_mut().zip(keys) {
+            let answer = want.fetch(target, keys, known.get(&want.decl.entity)).await?;
+            answers.ids.insert(want.decl.entity.clone(), Arc::new(answer));
+        }
+        Ok(answers)
+    }
+
+    fn keys(&self, from: &[From], rows: &Rows, answers: &Answers) -> HashSet<String> {
+        let mut keys = HashSet::new();
+        let mut add = |rows: &Rows, column: usize| {
+            for row in 0..rows.len() {
+                if let Some(Ok(text)) = rows.text(row, column)
+                    && !keys.contains(text.as_ref())
+                {
+                    keys.insert(text.into_owned());
+                }
+            }
+        };
+        for from in from {
+            match from {
+                From::Row(column) => add(rows, *column),
+                From::Lookup { lookup, column } => {
+                    if let Some(answer) = answers.lookups.get(&self.lookups[*lookup].decl.name) {
+                        add(&answer.rows, *column);
+                    }
+                }
+            }
+        }
+        keys
+    }
+
+    /// Hash of everything that goes into a row's verdict: its cells, the ids and the lookup rows it may see.
+    /// SHA-256, the first 16 bytes.
+    pub fn input_hash(&self, rows: &Rows, row: usize, answers: &Answers) -> [u8; 16] {
+        let mut hash = Sha256::new();
+        hash_row(&mut hash, rows, row);
+        for want in &self.lookups {
+            let Some(answer) = answers.lookups.get(&want.decl.name) else { continue };
+            for_each_key(&want.keys, &self.lookups, rows, row, answers, &mut |key| {
+                for at in answer.groups.get(key).cloned().unwrap_or_default() {
+                    hash_row(&mut hash, &answer.rows, at);
+                }
+                hash.update([1]);
+            });
+        }
+        for want in &self.ids {
+            let Some(answer) = answers.ids.get(&want.decl.entity) else { continue };
+            for_each_key(&want.from, &self.lookups, rows, row, answers, &mut |key| match answer.get(key) {
+                Some(IdAnswer::One(id)) => hash.update(id.as_bytes()),
+                Some(IdAnswer::Many) => hash.update([2]),
+                _ => hash.update([3]),
+            });
+        }
+        let mut short = [0; 16];
+        short.copy_from_slice(&hash.finalize()[..16]);
+        short
+    }
+}
+
+fn hash_row(hash: &mut Sha256, rows: &Rows, row: usize) {
+    let (bytes, ends) = rows.raw_row(row);
+    let start = ends.last().map_or(0, |end| end - bytes.len());
+    hash.update(bytes);
+    for end in ends {
+        hash.update(((end - start) as u32).to_le_bytes());
+    }
+}
+
+fn for_each_key(from: &[From], lookups: &[LookupWant], rows: &Rows, row: usize, answers: &Answers, call: &mut dyn FnMut(&str)) {
+    for from in from {
+        match from {
+            From::Row(column) => {
+                if let Some(Ok(text)) = rows.text(row, *column) {
+                    call(&text);
+                }
+            }
+            From::Lookup { lookup, column } => {
+                let want = &lookups[*lookup];
+                let Some(answer) = answers.lookups.get(&want.decl.name) else { continue };
+                for_each_key(&want.keys, lookups, rows, row, answers, &mut |key| {
+                    for at in answer.groups.get(key).cloned().unwrap_or_default() {
+                        if let Some(Ok(text)) = answer.rows.text(at, *column) {
+                            call(&text);
+                        }
+                    }
+                });
+            }
+        }
+    }
+}
+
+impl IdsWant {
+    async fn fetch(&mut self, target: &mut Session, keys: HashSet<String>, known: Option<&HashMap<String, Uuid>>) -> Result<HashMap<String, IdAnswer>, DbError> {
+        if self.cache.len() > CACHE_MAX {
+            self.cache.clear();
+        }
+        let missing: Vec<&String> = keys.iter().filter(|key| !self.cache.contains_key(*key)).collect();
+        let mut fresh: HashMap<String, IdAnswer> = HashMap::new();
+        if let Some((table, legacy, logical, id)) = &self.table {
+            for keys in missing.chunks(KEYS_PER_QUERY) {
+                let list = literal_list(target.engine(), logical, keys.iter().map(|k| k.as_str()));
+                if list.is_empty() {
+                    continue;
+                }
+                let sql = format!(
+                    "select {legacy}, {id} from {} where {legacy} in ({list})",
+                    table.sql(target.engine()),
+                    legacy = ident(legacy),
+                    id = ident(id),
+                );
+                let columns = [("legacy".to_owned(), logical.clone()), ("id".to_owned(), Logical::Uuid)];
+                let rows = target.copy_out_typed(&sql, &columns).await?;
+                for row in 0..rows.len() {
+                    let (Some(Ok(key)), Some(Ok(id))) = (rows.text(row, 0), rows.text(row, 1)) else { continue };
+                    let answer = id.parse().map_or(IdAnswer::None, IdAnswer::One);
+                    fresh.entry(key.into_owned()).and_modify(|a| *a = IdAnswer::Many).or_insert(answer);
+                }
+            }
+        }
+        for key in missing {
+            let answer = match (fresh.remove(key), known.and_then(|k| k.get(key))) {
+                (Some(answer), _) => answer,
+                (None, Some(id)) => IdAnswer::One(*id),
+                (None, None) => IdAnswer::None,
+            };
+            self.cache.insert(key.clone(), answer);
+        }
+        Ok(keys
+            .into_iter()
+            .map(|key| {
+                let answer = self.cache.get(&key).cloned().unwrap_or(IdAnswer::None);
+                (key, answer)
+            })
+            .collect())
+    }
+}
+
+impl LookupWant {
+    async fn fetch(&self, session: &mut Session, keys: &HashSet<String>) -> Result<LookupAnswer, DbError> {
+        let mut answer = LookupAnswer {
+            types: self.types.clone(),
+            groups: keys.iter().map(|key| (key.clone(), 0..0)).collect(),
+            ..LookupAnswer::default()
+        };
+        let names: Arc<[String]> = self.columns.iter().map(|(name, _)| name.clone()).collect();
+        let mut all = Rows::new(names);
+        let mut keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        keys.sort_unstable();
+        for keys in keys.chunks(KEYS_PER_QUERY) {
+            let list = literal_list(session.engine(), &self.by, keys.iter().copied());
+            if list.is_empty() {
+                continue;
+            }
+            let by = ident(&self.decl.by);
+            let take: Vec<String> = std::iter::once(by.clone()).chain(self.decl.take.iter().map(|c| ident(c))).collect();
+            let order: Vec<String> = std::iter::once(by.clone()).chain(self.decl.order.iter().map(|c| ident(c))).collect();
+            let sql = format!(
+                "select {} from {} where {by} in ({list}) order by {}",
+                take.join(", "),
+                from_sql(session.engine(), &self.decl.from),
+                order.join(", "),
+            );
+            let rows = session.copy_out_typed(&sql, &self.columns).await?;
+            for row in 0..rows.len() {
+                let Some(Ok(key)) = rows.text(row, 0) else { continue };
+                let at = all.len();
+                let group = answer.groups.entry(key.into_owned()).or_insert(at..at);
+                if group.is_empty() {
+                    *group = at..at;
+                }
+                group.end = at + 1;
+                for column in 0..self.columns.len() {
+                    let cell = rows.cell(row, column);
+                    all.push_cell(cell.as_deref());
+                }
+            }
+        }
+        answer.rows = Arc::new(all);
+        Ok(answer)
+    }
+}
+
+/// A table's quoted name, or a select in parentheses, named `l`.
+fn from_sql(engine: Engine, from: &str) -> String {
+    if from.trim().contains(char::is_whitespace) {
+        format!("({from}) l")
+    } else {
+        format!("{} l", TableName::parse(from).sql(engine))
+    }
+}

@@ -1,0 +1,306 @@
+//! One stream of chunks: reader → script thread → writers, with bounded queues in between, so that
+//! memory stays flat and the slowest stage decides the pace.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::judge::{self, Answer, Asked, Budget};
+use super::mode::Gap;
+use super::{Event, Options, RunError, Stop, Watcher, World};
+use crate::commit::{Batch, CommitError, Landed, Ledger, Writer};
+use crate::db::Session;
+use crate::diagnostic::Diagnostic;
+use crate::ids::{Known, Wants};
+use crate::plan::Step;
+use crate::row::{Key, Rows};
+use crate::source::{PageError, PageQuery, Source};
+use crate::state::{CodeCounts, Counts, Span};
+
+/// Which rows to read.
+#[derive(Clone, Debug)]
+pub(super) enum Reading {
+    /// Ranges of base keys.
+    Gaps(Vec<Gap>),
+    /// These keys.
+    Keys(Vec<Key>),
+    /// The first rows that satisfy the rule's `where`.
+    First(u64),
+}
+
+/// What a stream came to.
+#[derive(Debug, Default)]
+pub(super) struct Flowed {
+    pub(super) counts: Counts,
+    pub(super) codes: CodeCounts,
+    /// Asked to stop before the last row.
+    pub(super) interrupted: bool,
+    /// Ids of a dry run, by key.
+    pub(super) ids: Vec<(String, Uuid)>,
+}
+
+/// Moves rows until there are none left, somebody asks to stop, or something breaks.
+pub(super) async fn flow(world: &mut World<'_>, step: &mut Step, ledger: &Arc<Ledger>, reading: Reading, budget: Budget) -> Result<Flowed, RunError> {
+    let (to_script, script_input) = mpsc::channel::<Asked>(1);
+    let (script_output, mut judged) = mpsc::channel::<Answer>(1);
+    let thread = judge::start(step.bound.clone(), budget, script_input, script_output)
+        .map_err(|e| Diagnostic::error(format!("the script thread does not start: {e}")))?;
+    let failed = Arc::new(AtomicBool::new(false));
+    let url = world.config.target()?.clone();
+    let rehearsal = world.options.dry_run;
+    let writers = if rehearsal || ledger.to.ordered || ledger.to.engine == crate::db::Engine::Sqlite {
+        1
+    } else {
+        world.options.writers.max(1)
+    };
+    let (to_writers, work) = mpsc::channel::<(Batch, i64)>(1);
+    let (results, mut landed) = mpsc::channel::<(u64, Result<Landed, CommitError>)>(writers);
+    let work = Arc::new(tokio::sync::Mutex::new(work));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..writers {
+        let writer = if rehearsal { Writer::rehearsal(url.clone()) } else { Writer::new(url.clone()) };
+        tasks.spawn(write(writer, ledger.clone(), work.clone(), results.clone(), failed.clone()));
+    }
+    drop(results);
+    let World { source, target, known, stop, watcher, options, next_chunk, .. } = world;
+    let mut reader = Reader {
+        source,
+        target,
+        known,
+        query: &step.query,
+        wants: &mut step.wants,
+        options,
+        stop,
+        failed: &failed,
+        to_script,
+        ahead: None,
+    };
+    let read = async {
+        let end = reader.read(reading).await;
+        drop(reader);
+        end
+    };
+    let dispatch = async {
+        let mut broken = None;
+        while let Some(answer) = judged.recv().await {
+            match answer {
+                Ok(batch) if !failed.load(Ordering::SeqCst) => {
+                    let id = *next_chunk;
+                    *next_chunk += 1;
+                    if to_writers.send((batch, id)).await.is_err() {
+                        break;
+                    }
+                }
+                Ok(_) => {}
+                Err(problem) => {
+                    failed.store(true, Ordering::SeqCst);
+                    broken = Some(problem);
+                }
+            }
+        }
+        drop(to_writers);
+        broken
+    };
+    let rule = ledger.rule.name.as_str();
+    let collect = collect(&mut landed, *watcher, rule);
+    let (end, broken, collected) = tokio::join!(read, dispatch, collect);
+    while tasks.join_next().await.is_some() {}
+    if thread.join().is_err() {
+        return Err(Diagnostic::error(format!("the script thread of `{rule}` ended without a word; nothing of its chunk was written")).into());
+    }
+    if let Some(problem) = broken {
+        return Err(problem.into());
+    }
+    let mut flowed = collected.map_err(|error| commit_failed(rule, error))?;
+    flowed.interrupted = end?;
+    Ok(flowed)
+}
+
+async fn write(
+    mut writer: Writer,
+    ledger: Arc<Ledger>,
+    work: Arc<tokio::sync::Mutex<mpsc::Receiver<(Batch, i64)>>>,
+    results: mpsc::Sender<(u64, Result<Landed, CommitError>)>,
+    failed: Arc<AtomicBool>,
+) {
+    loop {
+        let next = work.lock().await.recv().await;
+        let Some((batch, id)) = next else { return };
+        if failed.load(Ordering::SeqCst) {
+            continue;
+        }
+        let result = writer.land(&ledger, &batch, id).await;
+        if result.is_err() {
+            failed.store(true, Ordering::SeqCst);
+        }
+        if results.send((batch.base.max(0) as u64, result)).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn collect(landed: &mut mpsc::Receiver<(u64, Result<Landed, CommitError>)>, watcher: &dyn Watcher, rule: &str) -> Result<Flowed, CommitError> {
+    let mut flowed = Flowed::default();
+    let mut failure = None;
+    while let Some((base, result)) = landed.recv().await {
+        match result {
+            Ok(landed) => {
+                watcher.event(Event::Chunk {
+                    rule,
+                    base,
+                    read: landed.counts.read as u64,
+                    rejected: landed.counts.rejected as u64,
+                });
+                flowed.counts.add(&landed.counts);
+                flowed.codes.add(&landed.codes);
+                flowed.ids.extend(landed.ids);
+            }
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    failure.map_or(Ok(flowed), Err)
+}
+
+fn commit_failed(rule: &str, error: CommitError) -> RunError {
+    match error {
+        CommitError::State(error) => error.into(),
+        CommitError::Db(error) => {
+            let problem = Diagnostic::from(error).note(format!("while writing `{rule}`; what was committed before stays"));
+            problem.hint("mend the cause and run the same command again: it goes on from the checkpoint").into()
+        }
+        other => Diagnostic::error(other.to_string()).into(),
+    }
+}
+
+struct Reader<'a> {
+    source: &'a mut Source,
+    target: &'a mut Session,
+    known: &'a Known,
+    query: &'a PageQuery,
+    wants: &'a mut Wants,
+    options: &'a Options,
+    stop: &'a Stop,
+    failed: &'a AtomicBool,
+    to_script: mpsc::Sender<Asked>,
+    /// Held back until it is known whether another one follows.
+    ahead: Option<Asked>,
+}
+
+impl Reader<'_> {
+    /// True when it stopped before the end because somebody asked.
+    async fn read(&mut self, reading: Reading) -> Result<bool, RunError> {
+        let stopped = match reading {
+            Reading::Gaps(gaps) => self.gaps(gaps).await?,
+            Reading::Keys(keys) => self.keys(&keys).await?,
+            Reading::First(limit) => self.first(limit).await?,
+        };
+        if let Some(mut asked) = self.ahead.take() {
+            asked.last = !stopped;
+            let _ = self.to_script.send(asked).await;
+        }
+        Ok(stopped)
+    }
+
+    async fn gaps(&mut self, gaps: Vec<Gap>) -> Result<bool, RunError> {
+        for gap in gaps {
+            let mut after = gap.lo;
+            let mut no = gap.no;
+            loop {
+                if self.stop.asked() {
+                    return Ok(true);
+                }
+                if self.failed.load(Ordering::SeqCst) {
+                    return Ok(false);
+                }
+                let begun = Instant::now();
+                let page = self.source.next_page(self.query, after.as_ref(), gap.hi.as_ref(), self.options.batch_rows).await;
+                let Some(page) = page.map_err(|e| page_failed(self.query, e))? else { break };
+                World::point("page.read");
+                let span = Span { no, lo: page.lo, hi: Some(page.hi.clone()) };
+                after = Some(page.hi);
+                if gap.hi.is_none() {
+                    no += 1;
+                }
+                if !self.ask(span, page.base, page.filtered, page.rows, page.keys, begun).await? {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    async fn keys(&mut self, keys: &[Key]) -> Result<bool, RunError> {
+        for (no, keys) in keys.chunks(self.options.batch_rows.max(1) as usize).enumerate() {
+            if self.stop.asked() {
+                return Ok(true);
+            }
+            let begun = Instant::now();
+            let page = self.source.page_of_keys(self.query, keys).await;
+            let (rows, keys) = page.map_err(|e| page_failed(self.query, e))?;
+            let count = keys.len() as u64;
+            let span = Span { no: no as i64 + 1, lo: None, hi: None };
+            if !self.ask(span, count, 0, rows, keys, begun).await? {
+                return Ok(false);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn first(&mut self, limit: u64) -> Result<bool, RunError> {
+        let (mut after, mut left) = (None, limit);
+        while left > 0 {
+            let size = left.min(self.options.batch_rows);
+            let keys = self.source.keys_between(self.query, after.as_ref(), None, size).await?;
+            let Some(last) = keys.last() else { break };
+            left -= keys.len() as u64;
+            after = Some(last.clone());
+            if self.keys(&keys).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Fetches what the rows may ask for and hands the chunk before this one on. False when nobody listens.
+    async fn ask(&mut self, span: Span, base: u64, filtered: u64, rows: Rows, keys: Vec<Key>, begun: Instant) -> Result<bool, RunError> {
+        let answers = self.wants.fetch(&rows, self.source.session(), self.target, self.known).await?;
+        World::point("page.lookups");
+        let inputs = judge::inputs(self.wants, &rows, &answers);
+        let asked = Asked {
+            span,
+            base,
+            filtered,
+            rows: Arc::new(rows),
+            keys,
+            answers: Arc::new(answers),
+            inputs,
+            begun,
+            last: false,
+        };
+        match self.ahead.replace(asked) {
+            None => Ok(true),
+            Some(before) => Ok(self.to_script.send(before).await.is_ok()),
+        }
+    }
+}
+
+fn page_failed(query: &PageQuery, error: PageError) -> RunError {
+    match error {
+        PageError::Db(error) => error.into(),
+        PageError::Unbalanced { lo, hi, expected, got, key } => {
+            let range = lo.map_or_else(|| format!("up to {hi}"), |lo| format!("after {lo} up to {hi}"));
+            let problem = Diagnostic::error(format!(
+                "`from` does not give exactly one row per key of `{}`: {expected} base rows satisfy the rule's `where` {range}, `from` gives {got}",
+                query.base
+            ))
+            .hint("use left joins to tables that are unique on the joined column, and repeat `where` inside `from`");
+            match key {
+                Some(key) => problem.note(format!("first key that is repeated or lost: {key}")).into(),
+                None => problem.into(),
+            }
+        }
+    }
+}

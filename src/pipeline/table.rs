@@ -1,0 +1,201 @@
+//! One table of a run, whatever the mode.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::flow::{Flowed, Reading, flow};
+use super::judge::Budget;
+use super::mode::{Mode, gaps, of};
+use super::{Event, RuleOutcome, RunError, What, World, gate, sweep};
+use crate::commit::{Ledger, Masker, Prior};
+use crate::diagnostic::Diagnostic;
+use crate::plan::Step;
+use crate::row::Key;
+use crate::state::{Account, Kind, SegmentRecord};
+
+/// Takes the table of one rule as far as it goes.
+pub(super) async fn run(world: &mut World<'_>, mut step: Step) -> Result<RuleOutcome, RunError> {
+    let began = Instant::now();
+    let rule = step.rule.clone();
+    let account = world.account(&rule.name).await?;
+    let mode = of(&account, &rule, world.options);
+    let what = match mode {
+        _ if world.options.dry_run => What::DryRun,
+        Mode::Trial => What::Trial,
+        Mode::Changed => What::Changed,
+        Mode::Sweep(_) => What::Done,
+        _ => What::Ran,
+    };
+    let mut outcome = RuleOutcome {
+        rule: rule.name.clone(),
+        target: rule.header.target.clone(),
+        what,
+        account: account.clone(),
+        this_run: crate::state::Counts::default(),
+        codes: crate::state::CodeCounts::default(),
+        missed: None,
+        problems: vec![],
+        seconds: 0.0,
+    };
+    if mode == Mode::Changed {
+        world.watcher.event(Event::Message(&format!(
+            "{}: the rule changed since this table was finished; nothing was written (--restart applies it)",
+            rule.name
+        )));
+    } else {
+        let flowed = match mode {
+            Mode::Sweep(pass) => sweep::run(world, &mut step, &account, pass).await?,
+            Mode::Trial => trial(world, &mut step).await?,
+            Mode::Fresh(pass) | Mode::Resume(pass) => through(world, &mut step, &account, pass, &mut outcome).await?,
+            Mode::Changed => Flowed::default(),
+        };
+        if flowed.counts.read > 0 && outcome.what == What::Done {
+            outcome.what = What::Ran;
+        }
+        if world.options.dry_run {
+            let known = world.known.entry(rule.header.target.clone()).or_default();
+            known.extend(flowed.ids);
+        }
+        outcome.this_run = flowed.counts;
+        outcome.codes = flowed.codes;
+    }
+    outcome.account = world.account(&rule.name).await?;
+    outcome.missed = missed(&step, &outcome);
+    outcome.seconds = began.elapsed().as_secs_f64();
+    world.watcher.event(Event::RuleFinished {
+        rule: &rule.name,
+        note: if world.stop.asked() { "interrupted" } else { "done" },
+    });
+    Ok(outcome)
+}
+
+/// A pass: from the start, or what is missing of it.
+async fn through(world: &mut World<'_>, step: &mut Step, account: &Account, pass: i64, outcome: &mut RuleOutcome) -> Result<Flowed, RunError> {
+    let rule = step.rule.clone();
+    let (base, read) = world.source.counts(&step.query).await?;
+    let fresh = pass != account.pass;
+    let done = if fresh { 0 } else { account.counts.base.max(0) as u64 };
+    world.watcher.event(Event::RuleStarted { rule: &rule.name, base, done });
+    let spans = if fresh || !world.exists { vec![] } else { world.state.spans(&mut world.target, &rule.name, pass).await? };
+    if world.options.dry_run {
+        let prior = Prior::look(&mut world.target, world.exists.then_some(world.state), &step.to, &rule, pass, 0).await?;
+        let ledger = Arc::new(ledger(world, step, 0, pass, Kind::Pass, prior));
+        return flow(world, step, &ledger, Reading::Gaps(gaps(&spans)), budget(account, fresh)).await;
+    }
+    World::point("gate.before");
+    gate::before(world, step, base, read).await?;
+    let mut segment = record(world, step, pass, Kind::Pass, (base, read));
+    world.open(&rule, &mut segment, fresh && pass > 1).await?;
+    World::point("segment.open");
+    let written = if fresh { 0 } else { account.counts.target_rows };
+    let prior = Prior::look(&mut world.target, Some(world.state), &step.to, &rule, pass, written).await?;
+    let ledger = Arc::new(ledger(world, step, segment.id, pass, Kind::Pass, prior));
+    let flowed = flow(world, step, &ledger, Reading::Gaps(gaps(&spans)), budget(account, fresh)).await?;
+    if flowed.interrupted {
+        return Ok(flowed);
+    }
+    World::point("gate.after");
+    outcome.problems = gate::after(world, step, pass, &segment).await?;
+    let writer = world.writer.as_mut().ok_or_else(|| Diagnostic::error("the run has no connection for its state"))?;
+    world.state.close_segment(writer, segment.id).await?;
+    Ok(flowed)
+}
+
+/// `--row` and `--limit`: the same engine, outside the table's account.
+async fn trial(world: &mut World<'_>, step: &mut Step) -> Result<Flowed, RunError> {
+    let rule = step.rule.clone();
+    let reading = match (&world.options.row, world.options.limit) {
+        (Some(text), _) => {
+            let width = rule.header.key.len();
+            let key = Key::parse(text, width).ok_or_else(|| {
+                Diagnostic::error(format!("`{text}` is no key of `{}`: it has {width} columns", rule.name)).hint("write it as a JSON array: '[\"a\", 1]'")
+            })?;
+            let (_, found) = world.source.page_of_keys(&step.query, std::slice::from_ref(&key)).await.map_err(|error| match error {
+                crate::source::PageError::Db(error) => RunError::from(error),
+                crate::source::PageError::Unbalanced { .. } => Diagnostic::error(format!("`from` repeats key {key}")).into(),
+            })?;
+            if found.is_empty() {
+                return Err(Diagnostic::error(format!("`{}` has no row with key {key} that satisfies the rule's `where`", rule.header.base)).into());
+            }
+            Reading::Keys(vec![key])
+        }
+        (None, limit) => Reading::First(limit.unwrap_or(0)),
+    };
+    let total = match &reading {
+        Reading::First(limit) => *limit,
+        _ => 1,
+    };
+    world.watcher.event(Event::RuleStarted { rule: &rule.name, base: total, done: 0 });
+    let mut segment = record(world, step, 0, Kind::Trial, (0, 0));
+    if !world.options.dry_run {
+        world.open(&rule, &mut segment, false).await?;
+    }
+    let state = world.exists.then_some(world.state);
+    let prior = Prior::look(&mut world.target, state, &step.to, &rule, 0, 0).await?;
+    let ledger = Arc::new(ledger(world, step, segment.id, 0, Kind::Trial, prior));
+    flow(world, step, &ledger, reading, Budget::default()).await
+}
+
+pub(super) fn record(world: &World<'_>, step: &Step, pass: i64, kind: Kind, counts: (u64, u64)) -> SegmentRecord {
+    SegmentRecord {
+        id: 0,
+        run: world.run,
+        rule: step.rule.name.clone(),
+        target: step.rule.header.target.clone(),
+        pass,
+        kind,
+        accounted: kind != Kind::Trial,
+        snapshot: world.snapshot.label.clone(),
+        source_time: world.snapshot.server_time.clone(),
+        base: counts.0 as i64,
+        read: counts.1 as i64,
+        transform_fp: step.rule.fingerprints.transform.clone(),
+        gate_fp: step.rule.fingerprints.gate.clone(),
+        complete: false,
+    }
+}
+
+pub(super) fn ledger(world: &World<'_>, step: &Step, segment: i64, pass: i64, kind: Kind, prior: Prior) -> Ledger {
+    Ledger {
+        state: world.state,
+        to: step.to.clone(),
+        rule: step.rule.clone(),
+        run: world.run,
+        epoch: world.epoch,
+        segment,
+        pass,
+        kind: kind.word(),
+        accounted: kind != Kind::Trial,
+        masker: Masker::new(&step.rule.header.secret, world.namespace),
+        prior,
+    }
+}
+
+/// Faults so far count on when a pass is resumed.
+fn budget(account: &Account, fresh: bool) -> Budget {
+    if fresh {
+        return Budget::default();
+    }
+    Budget {
+        read: account.counts.read.max(0) as u64,
+        faults: account.codes.reject.get("fault").copied().unwrap_or(0).max(0) as u64,
+    }
+}
+
+/// The rule's own expectation: written of what it did not skip.
+fn missed(step: &Step, outcome: &RuleOutcome) -> Option<String> {
+    let expected = step.rule.header.min_success?;
+    let (c, partial) = match outcome.what {
+        What::DryRun | What::Trial => (outcome.this_run, outcome.what == What::Trial),
+        _ => (outcome.account.counts, !outcome.account.done),
+    };
+    let (written, tried) = (c.inserted + c.updated + c.unchanged, c.read - c.skipped);
+    if partial || tried <= 0 {
+        return None;
+    }
+    let share = rust_decimal::Decimal::from(written) / rust_decimal::Decimal::from(tried);
+    (share < expected).then(|| {
+        let percent = |d: rust_decimal::Decimal| (d * rust_decimal::Decimal::ONE_HUNDRED).round_dp(2).normalize();
+        format!("{}: {written} of {tried} rows were written, {} % where {} % are expected", outcome.rule, percent(share), percent(expected))
+    })
+}
