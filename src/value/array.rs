@@ -111,7 +111,7 @@ pub(super) fn read(text: &str) -> Result<Item, Misfit> {
                 }
             }
             ',' if !wants_item && !open.is_empty() => wants_item = true,
-            _ if wants_item && !open.is_empty() => {
+            _ if wants_item && !open.is_empty() && !matches!(character, ',' | ' ') => {
                 let quoted = character == '"';
                 let mut value = String::new();
                 let mut escaped = character == '\\';
