@@ -99,10 +99,16 @@ fn shortest(
     with_places: impl Fn(usize) -> String,
     same: impl Fn(&str) -> bool,
 ) -> String {
-    let mut text = scientific.to_owned();
-    let mut places = text.split_once('e').map_or(0, |(digits, _)| {
+    let mut places = scientific.split_once('e').map_or(0, |(digits, _)| {
         digits.trim_start_matches('-').len().saturating_sub(2)
     });
+    // Of two decimals equally near, Postgres takes the even one, as rounding to a number of places does.
+    let even = with_places(places);
+    let mut text = if same(&even) {
+        even
+    } else {
+        scientific.to_owned()
+    };
     while is_midpoint(&text, midpoint_bits) || !same(&text) {
         places += 1;
         text = with_places(places);
@@ -184,6 +190,7 @@ mod tests {
             (f64::INFINITY, "Infinity"),
             (f64::NEG_INFINITY, "-Infinity"),
             (1e23, "9.999999999999999e+22"),
+            (-943_238_624_648_691.25, "-943238624648691.2"),
         ] {
             assert_eq!(double_text(value), printed);
         }
