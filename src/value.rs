@@ -75,6 +75,7 @@ pub enum Logical {
     /// An array of something.
     Array(Box<Logical>),
     /// A type this table does not know, by the engine's own name: copied to the same type or refused.
+    /// Also a type of time with fewer than six places of a second: see [`Logical::plain`].
     Other(Arc<str>),
     /// A SQLite column without a declared type: each value goes by its storage class.
     Untyped,

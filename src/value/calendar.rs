@@ -194,15 +194,13 @@ pub(super) fn clock_text(micros: i64) -> String {
 /// `+05:30`, as short as Postgres makes it.
 pub(super) fn offset_text(east: i64) -> String {
     let sign = if east < 0 { '-' } else { '+' };
-    let seconds = east.abs();
-    let mut text = format!("{sign}{:02}", seconds / 3600);
-    if seconds % 3600 != 0 {
-        text.push_str(&format!(":{:02}", seconds / 60 % 60));
+    let all = east.abs();
+    let (hours, minutes, seconds) = (all / 3600, all / 60 % 60, all % 60);
+    match (minutes, seconds) {
+        (0, 0) => format!("{sign}{hours:02}"),
+        (_, 0) => format!("{sign}{hours:02}:{minutes:02}"),
+        _ => format!("{sign}{hours:02}:{minutes:02}:{seconds:02}"),
     }
-    if seconds % 60 != 0 {
-        text.push_str(&format!(":{:02}", seconds % 60));
-    }
-    text
 }
 
 fn two_digits(text: &str) -> Option<i64> {

@@ -117,7 +117,7 @@ fn real<'a>(text: &'a str, logical: &Logical) -> Result<Cow<'a, str>, Misfit> {
         Logical::Float8 | Logical::Untyped => Ok(Cow::Owned(float::double_text(value))),
         Logical::Float4 => {
             let single = value as f32;
-            if value.is_nan() || f64::from(single) == value {
+            if value.is_nan() || f64::from(single).to_bits() == value.to_bits() {
                 Ok(Cow::Owned(float::single_text(single)))
             } else {
                 Err(Misfit::new(

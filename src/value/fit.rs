@@ -117,7 +117,7 @@ fn put_json(value: &Scalar, out: &mut String) -> Result<(), Misfit> {
             text,
         ) => out.push_str(&canonical_number(text)?),
         Scalar::Typed(Logical::Json | Logical::Jsonb, text) | Scalar::Json(text) => {
-            out.push_str(&super::canonical_jsonb(text)?)
+            out.push_str(&super::canonical_jsonb(text)?);
         }
         Scalar::Text(text) | Scalar::Typed(_, text) => {
             literal::check_text(text, &Logical::Text(None))?;

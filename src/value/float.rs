@@ -190,7 +190,7 @@ mod tests {
             (f64::INFINITY, "Infinity"),
             (f64::NEG_INFINITY, "-Infinity"),
             (1e23, "9.999999999999999e+22"),
-            (-943_238_624_648_691.25, "-943238624648691.2"),
+            (-943_238_624_648_691.2, "-943238624648691.2"),
         ] {
             assert_eq!(double_text(value), printed);
         }

@@ -70,21 +70,19 @@ fn clock(word: &str) -> Option<i64> {
 }
 
 fn print(months: i64, days: i64, micros: i64) -> String {
-    let mut text = String::new();
+    let mut parts = Vec::new();
     // A positive part after a negative one carries its sign.
     let mut after_negative = false;
     for (count, unit) in [(months / 12, "year"), (months % 12, "mon"), (days, "day")] {
         if count == 0 {
             continue;
         }
-        let gap = if text.is_empty() { "" } else { " " };
         let plus = if after_negative && count > 0 { "+" } else { "" };
         let plural = if count == 1 { "" } else { "s" };
-        text.push_str(&format!("{gap}{plus}{count} {unit}{plural}"));
+        parts.push(format!("{plus}{count} {unit}{plural}"));
         after_negative = count < 0;
     }
-    if text.is_empty() || micros != 0 {
-        let gap = if text.is_empty() { "" } else { " " };
+    if parts.is_empty() || micros != 0 {
         let sign = if micros < 0 {
             "-"
         } else if after_negative {
@@ -94,13 +92,13 @@ fn print(months: i64, days: i64, micros: i64) -> String {
         };
         let size = micros.abs();
         let below = calendar::clock_text(size % MICROS_PER_HOUR);
-        text.push_str(&format!(
-            "{gap}{sign}{:02}{}",
+        parts.push(format!(
+            "{sign}{:02}{}",
             size / MICROS_PER_HOUR,
             &below[2..]
         ));
     }
-    text
+    parts.join(" ")
 }
 
 #[cfg(test)]

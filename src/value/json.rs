@@ -43,7 +43,10 @@ pub(super) fn put_string(text: &str, out: &mut String) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            '\0'..='\u{1f}' => out.push_str(&format!("\\u{:04x}", u32::from(character))),
+            '\0'..='\u{1f}' => {
+                let code = format!("\\u{:04x}", u32::from(character));
+                out.push_str(&code);
+            }
             _ => out.push(character),
         }
     }

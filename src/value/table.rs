@@ -75,16 +75,14 @@ pub fn types_markdown() -> String {
     let mut source = "";
     for (from, to, decision) in &rows {
         if from != source {
-            page.push_str(&format!(
-                "\n## {from}\n\n| into | what happens |\n|---|---|\n"
-            ));
+            page.extend(["\n## ", from, "\n\n| into | what happens |\n|---|---|\n"]);
             source = from;
         }
         // Most refusals have nothing particular to say.
         if !decision.starts_with("refused: convert it in the script")
             && !decision.starts_with("refused: this type only")
         {
-            page.push_str(&format!("| {to} | {decision} |\n"));
+            page.extend(["| ", to, " | ", decision, " |\n"]);
         }
     }
     page
