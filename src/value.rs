@@ -4,19 +4,27 @@
 //! whether the text may be copied, must be converted by a named conversion, or is refused; and it
 //! holds every value against the limits of the target's column before the server could round or cut it.
 
+mod array;
+mod calendar;
 mod canonical;
 mod convert;
 mod fit;
+mod float;
+mod interval;
 mod json;
+mod literal;
+mod number;
 mod pair;
+mod table;
 mod time;
 mod type_name;
 
-pub use canonical::{Storage, canonical};
+pub use canonical::{Storage, canonical, sqlite_keeps};
 pub use convert::Conversion;
 pub use fit::fit;
 pub use json::canonical_jsonb;
-pub use pair::{Pair, pair, pair_table};
+pub use pair::{Pair, pair};
+pub use table::{pair_table, types_markdown};
 pub use time::{Moment, date_in};
 
 use std::sync::Arc;
@@ -67,13 +75,14 @@ pub enum Logical {
     /// An array of something.
     Array(Box<Logical>),
     /// A type this table does not know, by the engine's own name: copied to the same type or refused.
+    /// Also a type of time with fewer than six places of a second: see [`Logical::plain`].
     Other(Arc<str>),
     /// A SQLite column without a declared type: each value goes by its storage class.
     Untyped,
 }
 
 /// Why a value does not fit: a stable code (`too_long`, `would_round`, `out_of_range`, `bad_value`,
-/// `not_a_label`, `not_finite`, `null_not_allowed`) and a sentence that never holds the value.
+/// `not_a_label`, `not_finite`, `nul_byte`, `not_utf8`, `null_not_allowed`) and a sentence that never holds the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
     /// Stable code, counted and reported.
