@@ -355,6 +355,7 @@ mod tests {
         side: "target",
         place: "postgres://u:***@h/d",
         connecting: false,
+        reader: false,
     };
 
     #[test]

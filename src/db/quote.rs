@@ -160,8 +160,9 @@ mod tests {
             let name = ident(&format!("a{text}"));
             let sql = format!("select {value} as {name}, typeof({value})");
             let rows = runtime.block_on(session.borrow_mut().query(&sql)).expect("good SQL");
-            prop_assert_eq!(rows.cell(0, 0).as_deref(), Some(text.as_bytes()));
-            prop_assert_eq!(rows.cell(0, 1).as_deref(), Some(&b"text"[..]));
+            let cells = [rows.cell(0, 0), rows.cell(0, 1)];
+            prop_assert_eq!(cells[0].as_deref(), Some(text.as_bytes()));
+            prop_assert_eq!(cells[1].as_deref(), Some(&b"text"[..]));
             prop_assert_eq!(&rows.columns()[0], &format!("a{}", text.replace('\0', "")));
         });
     }
