@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-pub use url::DatabaseUrl;
+pub use url::{DatabaseUrl, Tls};
 
 use crate::diagnostic::Diagnostic;
 

@@ -3,17 +3,22 @@
 //! The only module that names sqlx. Every value crosses it as the server's own text: typed decoding
 //! panics on `infinity`, rounds numerics and turns zero dates into NULL.
 
+mod classify;
 mod error;
 mod failpoint;
 mod name;
+mod postgres;
 mod quote;
 mod session;
+mod sqlite;
+mod sqlite_copy;
 
 pub use failpoint::{Action, failpoint};
 pub use error::{DbError, DbProblem, ErrorKind};
 pub use name::TableName;
+pub(crate) use postgres::Described;
 pub use quote::{bytes_literal, ident, key_tuple, literal, literal_list, typed_literal};
-pub use session::Session;
+pub use session::{CONNECT_LIMIT, STATEMENT_LIMIT, Session};
 
 /// Which database engine a session talks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

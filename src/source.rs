@@ -1,7 +1,10 @@
 //! Reading the legacy database: one snapshot, keyset pages, every number counted by the database.
 
+mod page;
+mod sql;
+
 use crate::config::DatabaseUrl;
-use crate::db::{DbError, ErrorKind, Role, Session, TableName};
+use crate::db::{DbError, Engine, ErrorKind, Role, Session, TableName};
 use crate::row::{Key, Rows};
 use crate::value::Logical;
 
@@ -50,7 +53,7 @@ pub struct Snapshot {
     pub server_time: String,
     /// Engine and version.
     pub server: String,
-    /// The role that reads.
+    /// The role that reads; empty on SQLite.
     pub user: String,
     /// Where in the write-ahead log the source was, when the role may ask.
     pub restore_point: Option<String>,
@@ -82,67 +85,152 @@ impl From<DbError> for PageError {
     }
 }
 
+impl std::fmt::Display for PageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Db(error) => error.fmt(f),
+            Self::Unbalanced {
+                expected, got, key, ..
+            } => {
+                write!(f, "`from` has {got} rows where the base has {expected}")?;
+                if let Some(key) = key {
+                    write!(f, "; the first key that is repeated or lost is {key}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for PageError {}
+
 /// The legacy database, open for reading.
 #[derive(Debug)]
 pub struct Source {
     session: Session,
+    in_snapshot: bool,
+    /// Bytes of a row, seen on the last page: keeps the next page within its limit of bytes.
+    row_bytes: u64,
 }
 
 impl Source {
     /// Connects read-only.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, DbError> {
+        let session = Session::open(url, Role::Source).await?;
         Ok(Self {
-            session: Session::open(url, Role::Source).await?,
+            session,
+            in_snapshot: false,
+            row_bytes: 0,
         })
     }
 
-    /// Begins the read-only, repeatable-read transaction that all later reads share.
+    /// Begins the read-only transaction that all later reads share; an earlier one ends.
     pub async fn snapshot(&mut self) -> Result<Snapshot, DbError> {
-        Err(later())
+        if self.in_snapshot {
+            self.in_snapshot = false;
+            self.session.execute("rollback").await?;
+        }
+        let snapshot = match self.session.engine() {
+            Engine::Postgres => self.snapshot_postgres().await?,
+            Engine::Sqlite => self.snapshot_sqlite().await?,
+        };
+        self.in_snapshot = true;
+        Ok(snapshot)
     }
 
-    /// The next page after `after`, at most to `upto`; `None` when no base rows are left there.
-    pub async fn next_page(
-        &mut self,
-        _query: &PageQuery,
-        _after: Option<&Key>,
-        _upto: Option<&Key>,
-        _limit: u64,
-    ) -> Result<Option<Page>, PageError> {
-        Err(later().into())
+    async fn snapshot_postgres(&mut self) -> Result<Snapshot, DbError> {
+        self.session
+            .execute("begin isolation level repeatable read read only")
+            .await?;
+        let rows = self
+            .session
+            .query(
+                "select pg_current_snapshot(), now(), current_setting('server_version'), current_user",
+            )
+            .await?;
+        let point = "select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() \
+             else pg_current_wal_lsn() end";
+        // a role may not be allowed to ask, and that must not end the transaction
+        self.session.execute("savepoint runner_lsn").await?;
+        let restore_point = match self.session.query(point).await {
+            Ok(rows) => first(&rows, 0),
+            Err(e) if self.session.is_broken() => return Err(e),
+            Err(_) => {
+                self.session
+                    .execute("rollback to savepoint runner_lsn")
+                    .await?;
+                None
+            }
+        };
+        Ok(Snapshot {
+            label: first(&rows, 0).unwrap_or_default(),
+            server_time: first(&rows, 1).unwrap_or_default(),
+            server: format!("PostgreSQL {}", first(&rows, 2).unwrap_or_default()),
+            user: first(&rows, 3).unwrap_or_default(),
+            restore_point,
+        })
     }
 
-    /// The rows of these keys that satisfy the condition, in key order.
-    pub async fn page_of_keys(
-        &mut self,
-        _query: &PageQuery,
-        _keys: &[Key],
-    ) -> Result<(Rows, Vec<Key>), PageError> {
-        Err(later().into())
+    async fn snapshot_sqlite(&mut self) -> Result<Snapshot, DbError> {
+        self.session.execute("begin").await?;
+        // the first read takes the snapshot
+        let rows = self
+            .session
+            .query(
+                "select (select count(*) from sqlite_master), data_version, schema_version, \
+                 strftime('%Y-%m-%d %H:%M:%S+00', 'now'), sqlite_version() \
+                 from pragma_data_version, pragma_schema_version",
+            )
+            .await?;
+        let cell = |column| first(&rows, column).unwrap_or_default();
+        Ok(Snapshot {
+            label: format!("data {} schema {}", cell(1), cell(2)),
+            server_time: cell(3),
+            server: format!("SQLite {}", cell(4)),
+            user: String::new(),
+            restore_point: None,
+        })
     }
 
-    /// Keys of base rows in (after, upto] that satisfy the condition, in order.
-    pub async fn keys_between(
-        &mut self,
-        _query: &PageQuery,
-        _after: Option<&Key>,
-        _upto: Option<&Key>,
-        _limit: u64,
-    ) -> Result<Vec<Key>, DbError> {
-        Err(later())
-    }
-
-    /// Base rows, and of these the ones that satisfy the condition.
-    pub async fn counts(&mut self, _query: &PageQuery) -> Result<(u64, u64), DbError> {
-        Err(later())
+    /// Base rows, and of these the ones that satisfy the condition. A base row without a key could
+    /// never be accounted for, so it is an error here.
+    pub async fn counts(&mut self, query: &PageQuery) -> Result<(u64, u64), DbError> {
+        let engine = self.session.engine();
+        let rows = self.session.query(&sql::counts(query, engine)).await?;
+        let number = |column| {
+            first(&rows, column)
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(0)
+        };
+        let keyless: u64 = number(2);
+        if keyless > 0 {
+            let message = format!(
+                "{keyless} rows of {} have no key: {} is NULL there, so they cannot be accounted for",
+                query.base,
+                query.key.join(", ")
+            );
+            return Err(DbError::new(ErrorKind::Other, "source", message).with_hint(
+                "give the rule a `key` that is never NULL, or leave those rows out of the base",
+            ));
+        }
+        Ok((number(0), number(1)))
     }
 
     /// The session, for lookups inside the same snapshot.
     pub fn session(&mut self) -> &mut Session {
         &mut self.session
     }
+
+    /// Ends the snapshot and says goodbye.
+    pub async fn close(self) {
+        self.session.close().await;
+    }
 }
 
-fn later() -> DbError {
-    DbError::new(ErrorKind::Other, "source", "not built yet")
+fn first(rows: &Rows, column: usize) -> Option<String> {
+    if rows.is_empty() {
+        return None;
+    }
+    rows.cell(0, column)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -46,31 +46,65 @@ pub fn bytes_literal(engine: Engine, bytes: &[u8]) -> String {
     }
 }
 
-/// One value of a known type as a literal that compares as that type.
+/// One value of a known type as a literal that compares as that type. In Postgres a bare string
+/// takes the type of what it is compared with; in SQLite, where an expression has no type, the
+/// literal's own storage class decides.
 pub fn typed_literal(engine: Engine, logical: &Logical, text: &str) -> Result<String, DbError> {
-    let _ = logical;
-    literal(engine, text)
+    match logical {
+        Logical::Int2 | Logical::Int4 | Logical::Int8 => match text.parse::<i64>() {
+            Ok(number) => Ok(number.to_string()),
+            Err(_) if engine == Engine::Sqlite => literal(engine, text),
+            Err(_) => Err(DbError::new(
+                ErrorKind::Row,
+                "source",
+                format!("a value that is not a number stands where {logical} is compared"),
+            )),
+        },
+        _ if engine == Engine::Postgres => literal(engine, text),
+        Logical::Bool => Ok(match text {
+            "t" | "true" => "1".to_owned(),
+            "f" | "false" => "0".to_owned(),
+            _ => literal(engine, text)?,
+        }),
+        Logical::Numeric(_) | Logical::Float4 | Logical::Float8 if is_decimal(text) => {
+            Ok(text.to_owned())
+        }
+        Logical::Bytes => match text.strip_prefix("\\x") {
+            Some(digits) if digits.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                Ok(format!("x'{digits}'"))
+            }
+            _ => literal(engine, text),
+        },
+        _ => literal(engine, text),
+    }
 }
 
-/// Typed literals for `in (…)`; values that cannot be written as a literal match nothing and are left out.
+fn is_decimal(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        && digits.bytes().filter(|b| *b == b'.').count() <= 1
+        && digits.bytes().any(|b| b.is_ascii_digit())
+}
+
+/// Typed literals for `in (…)`; a value that the engine cannot hold matches nothing and is left out.
+/// An untyped SQLite column may hold 5 or '5', so both are listed.
 pub fn literal_list<'a>(
     engine: Engine,
     logical: &Logical,
     texts: impl IntoIterator<Item = &'a str>,
 ) -> String {
-    let mut out = String::new();
+    let mut parts = Vec::new();
     for text in texts {
-        if let Ok(one) = typed_literal(engine, logical, text) {
-            if !out.is_empty() {
-                out.push(',');
-            }
-            out.push_str(&one);
+        parts.extend(typed_literal(engine, logical, text));
+        let number = text.parse::<i64>().is_ok_and(|n| n.to_string() == text);
+        if engine == Engine::Sqlite && *logical == Logical::Untyped && number {
+            parts.push(text.to_owned());
         }
     }
-    if out.is_empty() {
+    if parts.is_empty() {
         "NULL".to_owned()
     } else {
-        out
+        parts.join(",")
     }
 }
 
@@ -88,10 +122,79 @@ pub fn key_tuple(engine: Engine, key: &Key, types: &[Logical]) -> Result<String,
     })
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         let _ = write!(out, "{byte:02x}");
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::DatabaseUrl;
+    use crate::db::{Role, Session};
+
+    fn sqlite() -> (tokio::runtime::Runtime, Session) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let url = DatabaseUrl::parse("sqlite://:memory:", "X").expect("a path");
+        let session = runtime
+            .block_on(Session::open(&url, Role::TargetWriter))
+            .expect("a database");
+        (runtime, session)
+    }
+
+    #[test]
+    fn any_text_survives_as_a_literal() {
+        let (runtime, session) = sqlite();
+        let session = std::cell::RefCell::new(session);
+        proptest!(|(text in r#".{0,40}|[\x00-\x7f]{0,40}|['"\\\\]{0,9}"#)| {
+            let value = literal(Engine::Sqlite, &text).expect("SQLite holds any text");
+            let name = ident(&format!("a{text}"));
+            let sql = format!("select {value} as {name}, typeof({value})");
+            let rows = runtime.block_on(session.borrow_mut().query(&sql)).expect("good SQL");
+            let cells = [rows.cell(0, 0), rows.cell(0, 1)];
+            prop_assert_eq!(cells[0].as_deref(), Some(text.as_bytes()));
+            prop_assert_eq!(cells[1].as_deref(), Some(&b"text"[..]));
+            prop_assert_eq!(&rows.columns()[0], &format!("a{}", text.replace('\0', "")));
+        });
+    }
+
+    #[test]
+    fn bytes_survive_as_a_literal() {
+        let (runtime, mut session) = sqlite();
+        let sql = format!(
+            "select hex({})",
+            bytes_literal(Engine::Sqlite, &[0, 39, 255])
+        );
+        let rows = runtime.block_on(session.query(&sql)).expect("good SQL");
+        assert_eq!(rows.cell(0, 0).as_deref(), Some(&b"0027FF"[..]));
+    }
+
+    #[test]
+    fn literals_have_types() {
+        let list = |e, l: &Logical, t: &[&str]| literal_list(e, l, t.iter().copied());
+        assert_eq!(
+            list(Engine::Postgres, &Logical::Int8, &["1", "x", "-2"]),
+            "1,-2"
+        );
+        assert_eq!(
+            list(Engine::Postgres, &Logical::Text(None), &["o'k", "\0"]),
+            "'o''k'"
+        );
+        assert_eq!(list(Engine::Sqlite, &Logical::Untyped, &["5"]), "'5',5");
+        assert_eq!(list(Engine::Sqlite, &Logical::Int8, &[]), "NULL");
+        let key = Key(vec!["1".into(), "x'y".into()]);
+        let types = [Logical::Int4, Logical::Text(None)];
+        let tuple = key_tuple(Engine::Postgres, &key, &types).expect("good values");
+        assert_eq!(tuple, "(1, 'x''y')");
+        assert!(literal(Engine::Postgres, "a\0").is_err());
+    }
 }

@@ -1,31 +1,120 @@
-//! One connection, whatever the engine.
+//! One connection, whatever the engine: every wait has a limit, and a connection whose state is
+//! unknown is never asked again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{DbError, Engine, ErrorKind, Role, TableName};
+use sqlx::Connection as _;
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::SqliteConnection;
+
+use super::classify::{Scene, classify, lost, timeout};
+use super::postgres::{self, Copied, Described};
+use super::quote::ident;
+use super::{DbError, Engine, ErrorKind, Role, TableName, sqlite, sqlite_copy};
 use crate::config::DatabaseUrl;
 use crate::row::Rows;
 use crate::value::Logical;
 
+/// How long connecting may take.
+pub const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long one statement, or one bulk read or write as a whole, may take.
+pub const STATEMENT_LIMIT: Duration = Duration::from_mins(10);
+
 /// One connection to one of the two databases.
-#[derive(Debug)]
 pub struct Session {
-    engine: Engine,
+    link: Link,
     role: Role,
+    place: String,
+    limit: Duration,
+    /// An operation is under way, or was given up half-way.
+    busy: bool,
+}
+
+enum Link {
+    Postgres(Box<PgConnection>),
+    Sqlite(Box<SqliteConnection>),
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session({}, {:?})", self.place, self.role)
+    }
+}
+
+/// Runs `$call` on the connection under the session's limit and sorts its error. A macro, because
+/// the two drivers' calls share no type.
+macro_rules! guarded {
+    ($session:ident, $link:ident => $postgres:expr, $sqlite:expr) => {{
+        if $session.busy {
+            return Err(lost(
+                "an earlier operation was given up half-way",
+                $session.scene(),
+            ));
+        }
+        $session.busy = true;
+        let limit = $session.limit;
+        let done = match &mut $session.link {
+            Link::Postgres($link) => tokio::time::timeout(limit, $postgres).await,
+            Link::Sqlite($link) => tokio::time::timeout(limit, $sqlite).await,
+        };
+        match done {
+            Err(_) => Err(timeout(limit.as_secs(), $session.scene())),
+            Ok(result) => $session.settle(result),
+        }
+    }};
 }
 
 impl Session {
-    /// Connects, within 10 seconds, and makes the session's settings.
+    /// Connects, within 10 seconds, and makes the session's settings: text forms that do not lose
+    /// anything, read-only unless it is a [`Role::TargetWriter`]. Only a writer creates a missing
+    /// SQLite file.
     pub async fn open(url: &DatabaseUrl, role: Role) -> Result<Self, DbError> {
-        Ok(Self {
-            engine: url.engine(),
+        let place = url.to_string();
+        let scene = Scene {
+            side: role.side(),
+            place: &place,
+            connecting: true,
+            reader: role != Role::TargetWriter,
+        };
+        let connect = async {
+            Ok(match url.engine() {
+                Engine::Postgres => Link::Postgres(Box::new(postgres::open(url, role).await?)),
+                Engine::Sqlite => Link::Sqlite(Box::new(sqlite::open(url, role).await?)),
+            })
+        };
+        let link = match tokio::time::timeout(CONNECT_LIMIT, connect).await {
+            Err(_) => return Err(timeout(CONNECT_LIMIT.as_secs(), scene)),
+            Ok(Err(error)) => return Err(classify(&error, scene)),
+            Ok(Ok(link)) => link,
+        };
+        let mut session = Self {
+            link,
             role,
-        })
+            place,
+            limit: STATEMENT_LIMIT,
+            busy: false,
+        };
+        if session.engine() == Engine::Postgres {
+            // a little before our own limit, so that the server says no and the session lives on
+            let server = session
+                .limit
+                .saturating_sub(Duration::from_secs(5))
+                .as_millis();
+            session
+                .execute(&format!("set statement_timeout = {server}"))
+                .await?;
+        }
+        Ok(session)
     }
 
     /// Which engine it talks to.
     pub fn engine(&self) -> Engine {
-        self.engine
+        match self.link {
+            Link::Postgres(_) => Engine::Postgres,
+            Link::Sqlite(_) => Engine::Sqlite,
+        }
     }
 
     /// What it is for.
@@ -33,50 +122,208 @@ impl Session {
         self.role
     }
 
-    /// Runs one statement and returns its rows as text. Without rows the columns may be unknown.
-    pub async fn query(&mut self, _sql: &str) -> Result<Rows, DbError> {
-        Err(self.later())
+    /// The redacted URL, for messages.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The connection cannot be used any more; open another.
+    pub fn is_broken(&self) -> bool {
+        self.busy
+    }
+
+    /// Sets how long one operation may take from now on.
+    pub fn set_limit(&mut self, limit: Duration) {
+        self.limit = limit;
+    }
+
+    /// Runs one statement and returns its rows as text. Without rows the columns are unknown (none).
+    pub async fn query(&mut self, sql: &str) -> Result<Rows, DbError> {
+        guarded!(self, c => postgres::query(c, sql), sqlite::query(c, sql))
     }
 
     /// Runs one or more statements separated by `;`. Returns the rows affected by the last one.
-    pub async fn execute(&mut self, _sql: &str) -> Result<u64, DbError> {
-        Err(self.later())
+    pub async fn execute(&mut self, sql: &str) -> Result<u64, DbError> {
+        guarded!(self, c => postgres::execute(c, sql), sqlite::execute(c, sql))
     }
 
-    /// Reads a select's rows in bulk. With `cap_bytes`, more than that is an error.
+    /// Reads a select's rows in bulk. More than `cap_bytes` is an error.
     pub async fn copy_out(
         &mut self,
-        _select: &str,
-        _columns: Arc<[String]>,
-        _cap_bytes: Option<usize>,
+        select: &str,
+        columns: Arc<[String]>,
+        cap_bytes: Option<usize>,
     ) -> Result<Rows, DbError> {
-        Err(self.later())
+        let copied = self
+            .copy(
+                select,
+                Rows::new(columns),
+                &[],
+                cap_bytes.unwrap_or(usize::MAX),
+            )
+            .await?;
+        copied.ok_or_else(|| {
+            DbError::new(
+                ErrorKind::Other,
+                self.role.side(),
+                "a bulk read is larger than allowed",
+            )
+            .with_hint("read fewer rows at a time")
+        })
     }
 
-    /// As [`Self::copy_out`], holding each SQLite value against its column's declared type.
+    /// As [`Self::copy_out`], holding each SQLite value against its column's declared type: what
+    /// does not fit is kept as it is and listed in [`Rows::faults`].
     pub async fn copy_out_typed(
         &mut self,
-        _select: &str,
-        _columns: &[(String, Logical)],
+        select: &str,
+        columns: &[(String, Logical)],
     ) -> Result<Rows, DbError> {
-        Err(self.later())
+        let rows = self.copy_out_capped(select, columns, usize::MAX).await?;
+        rows.ok_or_else(|| lost("a bulk read was cut short", self.scene()))
     }
 
-    /// Writes COPY text lines, each ended by a newline, and checks that the server counted `rows`.
+    /// As [`Self::copy_out_typed`]; `None` when the rows have more bytes than `cap_bytes`.
+    pub(crate) async fn copy_out_capped(
+        &mut self,
+        select: &str,
+        columns: &[(String, Logical)],
+        cap_bytes: usize,
+    ) -> Result<Option<Rows>, DbError> {
+        let names: Arc<[String]> = columns.iter().map(|(name, _)| name.clone()).collect();
+        let types: Vec<&Logical> = columns.iter().map(|(_, logical)| logical).collect();
+        self.copy(select, Rows::new(names), &types, cap_bytes).await
+    }
+
+    async fn copy(
+        &mut self,
+        select: &str,
+        rows: Rows,
+        types: &[&Logical],
+        cap_bytes: usize,
+    ) -> Result<Option<Rows>, DbError> {
+        let width = rows.columns().len();
+        let copied = guarded!(self, c =>
+            postgres::copy_out(c, select, rows, cap_bytes),
+            sqlite::copy_out(c, select, rows, types, cap_bytes))?;
+        match copied {
+            Copied::Whole(rows) => Ok(Some(rows)),
+            Copied::TooLarge => Ok(None),
+            Copied::Ragged => Err(DbError::new(
+                ErrorKind::Other,
+                self.role.side(),
+                format!("a bulk read does not have the {width} columns that were asked for"),
+            )),
+        }
+    }
+
+    /// Writes COPY text lines, each ended by a newline, all or none of them, and checks that the
+    /// server counted `rows`. The error of a guilty row names its line where the server does.
     pub async fn copy_in(
         &mut self,
-        _table: &TableName,
-        _columns: &[(String, Logical)],
-        _lines: &[u8],
-        _rows: u64,
+        table: &TableName,
+        columns: &[(String, Logical)],
+        lines: &[u8],
+        rows: u64,
     ) -> Result<u64, DbError> {
-        Err(self.later())
+        if rows == 0 && lines.is_empty() {
+            return Ok(0);
+        }
+        let counted = match self.engine() {
+            Engine::Postgres => {
+                let names: Vec<String> = columns.iter().map(|(name, _)| ident(name)).collect();
+                let statement = format!(
+                    "COPY {} ({}) FROM STDIN",
+                    table.sql(Engine::Postgres),
+                    names.join(", ")
+                );
+                guarded!(self, c =>
+                    postgres::copy_in(c, &statement, lines),
+                    none(c))?
+            }
+            Engine::Sqlite => sqlite_copy::copy_in(self, table, columns, lines).await?,
+        };
+        if counted == rows {
+            return Ok(counted);
+        }
+        Err(DbError::new(
+            ErrorKind::Other,
+            self.role.side(),
+            format!("{counted} rows arrived in {table} where {rows} were sent"),
+        )
+        .with_hint("nothing of this chunk may be committed; please report this"))
+    }
+
+    /// Columns of a select, without running it.
+    pub(crate) async fn describe_postgres(
+        &mut self,
+        select: &str,
+    ) -> Result<Vec<Described>, DbError> {
+        guarded!(self, c => postgres::describe(c, select), none(c))
+    }
+
+    /// Columns of a select and the table columns they come from.
+    pub(crate) async fn describe_sqlite(
+        &mut self,
+        select: &str,
+    ) -> Result<Vec<(String, Option<(String, String)>)>, DbError> {
+        guarded!(self, c => none(c), sqlite::describe(c, select))
+    }
+
+    /// Inserts with bound values.
+    pub(super) async fn insert_bound(
+        &mut self,
+        sql: &Arc<str>,
+        values: sqlx::sqlite::SqliteArguments,
+    ) -> Result<u64, DbError> {
+        guarded!(self, c =>
+            none(c),
+            sqlite_copy::insert(c, sql, values))
     }
 
     /// Says goodbye to the server; a failure to do so does not matter.
-    pub async fn close(self) {}
-
-    fn later(&self) -> DbError {
-        DbError::new(ErrorKind::Other, self.role.side(), "not built yet")
+    pub async fn close(self) {
+        let goodbye = async {
+            match self.link {
+                Link::Postgres(c) => c.close().await.is_ok(),
+                Link::Sqlite(c) => c.close().await.is_ok(),
+            }
+        };
+        let _ = tokio::time::timeout(CONNECT_LIMIT, goodbye).await;
     }
+
+    pub(super) fn scene(&self) -> Scene<'_> {
+        Scene {
+            side: self.role.side(),
+            place: &self.place,
+            connecting: false,
+            reader: self.role != Role::TargetWriter,
+        }
+    }
+
+    /// Ends an operation. After an error that says nothing certain about the connection it stays busy.
+    fn settle<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, DbError> {
+        match result {
+            Ok(value) => {
+                self.busy = false;
+                Ok(value)
+            }
+            Err(error) => {
+                let error = classify(&error, self.scene());
+                let gone = error
+                    .sqlstate
+                    .as_deref()
+                    .is_some_and(|s| s.starts_with("57P") || s.starts_with("08"));
+                self.busy = error.kind == ErrorKind::Lost || gone;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What an operation of the other engine answers; its caller has looked at the engine before.
+async fn none<C, T>(_connection: &mut C) -> Result<T, sqlx::Error> {
+    Err(sqlx::Error::Configuration(
+        "asked of the wrong engine".into(),
+    ))
 }

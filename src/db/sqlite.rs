@@ -1,0 +1,201 @@
+//! The SQLite side of a session.
+
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous,
+    SqliteValueRef,
+};
+use sqlx::{
+    AssertSqlSafe, Column as _, ConnectOptions as _, Either, Executor as _, Row as _,
+    SqlSafeStr as _, Statement as _, TypeInfo as _, ValueRef as _,
+};
+
+use super::Role;
+use super::postgres::Copied;
+use super::quote::hex;
+use crate::config::DatabaseUrl;
+use crate::row::{ReadFault, Rows};
+use crate::value::{Logical, Storage, canonical};
+
+/// How long a statement waits for another program's lock.
+const BUSY: Duration = Duration::from_secs(10);
+
+pub(super) async fn open(url: &DatabaseUrl, role: Role) -> Result<SqliteConnection, sqlx::Error> {
+    let Some(path) = url.sqlite_path() else {
+        return Err(sqlx::Error::Configuration("not a SQLite file".into()));
+    };
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY)
+        .foreign_keys(true)
+        .row_buffer_size(512)
+        .disable_statement_logging();
+    let options = match role {
+        Role::Source | Role::TargetReader => options.read_only(true),
+        Role::TargetWriter => options
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // a commit that was reported survives a power cut
+            .synchronous(SqliteSynchronous::Full),
+    };
+    options.connect().await
+}
+
+/// One statement's rows; values by storage class.
+pub(super) async fn query(
+    connection: &mut SqliteConnection,
+    sql: &str,
+) -> Result<Rows, sqlx::Error> {
+    let mut rows = Rows::default();
+    let mut known = false;
+    let mut scratch = Vec::new();
+    let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(connection);
+    while let Some(row) = stream.try_next().await? {
+        if !known {
+            let names: Vec<String> = row.columns().iter().map(|c| c.name().to_owned()).collect();
+            rows = Rows::new(names.into());
+            known = true;
+        }
+        push_row(&row, &mut rows, &[], &mut scratch)?;
+    }
+    Ok(rows)
+}
+
+/// Statements separated by `;`; rows changed by the last.
+pub(super) async fn execute(
+    connection: &mut SqliteConnection,
+    sql: &str,
+) -> Result<u64, sqlx::Error> {
+    let mut affected = 0;
+    let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(connection);
+    while let Some(step) = stream.try_next().await? {
+        if let Either::Left(done) = step {
+            affected = done.rows_affected();
+        }
+    }
+    Ok(affected)
+}
+
+/// A bulk read. With `types`, each value is held against its column's declared type; `None` when
+/// there are more bytes than allowed, or another number of columns than expected.
+pub(super) async fn copy_out(
+    connection: &mut SqliteConnection,
+    select: &str,
+    mut rows: Rows,
+    types: &[&Logical],
+    cap_bytes: usize,
+) -> Result<Copied, sqlx::Error> {
+    let width = rows.columns().len();
+    let mut scratch = Vec::new();
+    let mut stream = sqlx::raw_sql(AssertSqlSafe(select)).fetch(connection);
+    while let Some(row) = stream.try_next().await? {
+        if row.len() != width {
+            return Ok(Copied::Ragged);
+        }
+        push_row(&row, &mut rows, types, &mut scratch)?;
+        if rows.bytes() > cap_bytes {
+            return Ok(Copied::TooLarge);
+        }
+    }
+    Ok(Copied::Whole(rows))
+}
+
+fn push_row(
+    row: &SqliteRow,
+    rows: &mut Rows,
+    types: &[&Logical],
+    scratch: &mut Vec<u8>,
+) -> Result<(), sqlx::Error> {
+    let number = rows.len();
+    for column in 0..row.len() {
+        let cell = row.try_get_raw(column)?;
+        if cell.is_null() {
+            rows.push_cell(None);
+            continue;
+        }
+        let storage = text_of(&cell, row, column, scratch)?;
+        match types.get(column) {
+            Some(logical) => match canonical(storage, scratch, logical) {
+                Ok(text) => rows.push_cell(Some(&text)),
+                Err(misfit) => {
+                    rows.push_cell(Some(scratch));
+                    rows.fault(ReadFault {
+                        row: number,
+                        column,
+                        why: misfit.why,
+                    });
+                }
+            },
+            None if storage == Storage::Blob => {
+                // as Postgres prints bytea
+                rows.push_cell(Some(format!("\\x{}", hex(scratch)).as_bytes()));
+            }
+            None => rows.push_cell(Some(scratch)),
+        }
+    }
+    Ok(())
+}
+
+/// Writes the value's text (a blob's raw bytes) into `out`.
+fn text_of(
+    cell: &SqliteValueRef<'_>,
+    row: &SqliteRow,
+    column: usize,
+    out: &mut Vec<u8>,
+) -> Result<Storage, sqlx::Error> {
+    use std::io::Write as _;
+    out.clear();
+    let storage = match cell.type_info().name() {
+        "INTEGER" => {
+            let number: i64 = row.try_get_unchecked(column)?;
+            write!(out, "{number}").map_err(sqlx::Error::Io)?;
+            return Ok(Storage::Integer);
+        }
+        "REAL" => {
+            let number: f64 = row.try_get_unchecked(column)?;
+            write!(out, "{}", float_text(number)).map_err(sqlx::Error::Io)?;
+            return Ok(Storage::Real);
+        }
+        "BLOB" => Storage::Blob,
+        _ => Storage::Text,
+    };
+    let bytes: &[u8] = row.try_get_unchecked(column)?;
+    out.extend_from_slice(bytes);
+    Ok(storage)
+}
+
+/// The shortest text that parses back to the same double, in Postgres' spelling of the infinities.
+fn float_text(number: f64) -> String {
+    if number == f64::INFINITY {
+        "Infinity".to_owned()
+    } else if number == f64::NEG_INFINITY {
+        "-Infinity".to_owned()
+    } else if number != 0.0 && !(1e-4..1e15).contains(&number.abs()) {
+        format!("{number:e}")
+    } else {
+        format!("{number}")
+    }
+}
+
+/// A select's columns: name, and the table's column it comes from (`table`, `column`).
+pub(super) async fn describe(
+    connection: &mut SqliteConnection,
+    select: &str,
+) -> Result<Vec<(String, Option<(String, String)>)>, sqlx::Error> {
+    let statement = connection
+        .prepare(AssertSqlSafe(select).into_sql_str())
+        .await?;
+    Ok(statement
+        .columns()
+        .iter()
+        .map(|c| {
+            let origin = c.origin();
+            let from = origin
+                .table_column()
+                .map(|t| (t.table.to_string(), t.name.to_string()));
+            (c.name().to_owned(), from)
+        })
+        .collect())
+}

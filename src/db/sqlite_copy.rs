@@ -1,0 +1,266 @@
+//! Bulk writing into SQLite: COPY text lines as multi-row prepared inserts.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::{Arguments as _, AssertSqlSafe};
+
+use super::quote::ident;
+use super::{DbError, Engine, ErrorKind, Session, TableName};
+use crate::row::unescape;
+use crate::value::Logical;
+
+/// SQLite binds at most 32,766 values to a statement; beyond a few hundred rows nothing is gained.
+const MAX_VALUES: usize = 32_766;
+const MAX_ROWS: usize = 250;
+
+/// All lines or none; the error names the guilty line.
+pub(super) async fn copy_in(
+    session: &mut Session,
+    table: &TableName,
+    columns: &[(String, Logical)],
+    lines: &[u8],
+) -> Result<u64, DbError> {
+    session.execute("SAVEPOINT runner_copy").await?;
+    match insert_all(session, table, columns, lines).await {
+        Ok(count) => {
+            session.execute("RELEASE runner_copy").await?;
+            Ok(count)
+        }
+        Err(error) => {
+            if !session.is_broken() {
+                session
+                    .execute("ROLLBACK TO runner_copy; RELEASE runner_copy")
+                    .await?;
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn insert_all(
+    session: &mut Session,
+    table: &TableName,
+    columns: &[(String, Logical)],
+    lines: &[u8],
+) -> Result<u64, DbError> {
+    let lines: Vec<&[u8]> = lines
+        .strip_suffix(b"\n")
+        .unwrap_or(lines)
+        .split(|b| *b == b'\n')
+        .collect();
+    let batch = (MAX_VALUES / columns.len().max(1)).clamp(1, MAX_ROWS);
+    let whole = statement(table, columns, batch);
+    let mut count = 0;
+    for (index, part) in lines.chunks(batch).enumerate() {
+        let first = index * batch;
+        let sql = if part.len() == batch {
+            Arc::clone(&whole)
+        } else {
+            statement(table, columns, part.len())
+        };
+        let values = bind(session, columns, part, first)?;
+        match session.insert_bound(&sql, values).await {
+            Ok(inserted) => count += inserted,
+            Err(error) if error.kind == ErrorKind::Row => {
+                return Err(blame(session, table, columns, part, first, error).await);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
+}
+
+/// SQLite undoes a failed statement as a whole, so the rows can be tried one by one.
+async fn blame(
+    session: &mut Session,
+    table: &TableName,
+    columns: &[(String, Logical)],
+    part: &[&[u8]],
+    first: usize,
+    whole: DbError,
+) -> DbError {
+    let sql = statement(table, columns, 1);
+    for (offset, line) in part.iter().enumerate() {
+        let one = match bind(session, columns, &[line], first + offset) {
+            Ok(values) => session.insert_bound(&sql, values).await,
+            Err(error) => Err(error),
+        };
+        if let Err(mut error) = one {
+            error.copy_line = Some((first + offset + 1) as u64);
+            error.table = error.table.take().or_else(|| Some(table.to_string()));
+            return error;
+        }
+    }
+    whole
+}
+
+fn statement(table: &TableName, columns: &[(String, Logical)], rows: usize) -> Arc<str> {
+    let names: Vec<String> = columns.iter().map(|(name, _)| ident(name)).collect();
+    let row = format!("({})", vec!["?"; columns.len()].join(","));
+    let mut sql = format!(
+        "INSERT INTO {} ({}) VALUES {row}",
+        table.sql(Engine::Sqlite),
+        names.join(", ")
+    );
+    for _ in 1..rows {
+        let _ = write!(sql, ",{row}");
+    }
+    sql.into()
+}
+
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    sql: &Arc<str>,
+    values: SqliteArguments,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), values)
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+fn bind(
+    session: &Session,
+    columns: &[(String, Logical)],
+    lines: &[&[u8]],
+    first: usize,
+) -> Result<SqliteArguments, DbError> {
+    let mut values = SqliteArguments::default();
+    values.reserve(lines.len() * columns.len(), 0);
+    for (offset, line) in lines.iter().enumerate() {
+        let mut cells = line.split(|b| *b == b'\t');
+        for (name, logical) in columns {
+            let fault = match cells.next() {
+                None => Some("the line has too few cells"),
+                Some(b"\\N") => values
+                    .add(None::<i64>)
+                    .err()
+                    .map(|_| "the value cannot be bound"),
+                Some(cell) => add(&mut values, logical, &unescape(cell)).err(),
+            };
+            if let Some(why) = fault {
+                return Err(refused(session, name, logical, first + offset, why));
+            }
+        }
+        if cells.next().is_some() {
+            let (name, logical) = columns
+                .last()
+                .map_or(("", &Logical::Untyped), |(n, l)| (n.as_str(), l));
+            return Err(refused(
+                session,
+                name,
+                logical,
+                first + offset,
+                "the line has too many cells",
+            ));
+        }
+    }
+    Ok(values)
+}
+
+fn refused(session: &Session, column: &str, logical: &Logical, line: usize, why: &str) -> DbError {
+    let message = format!("column {column} ({logical}): {why}");
+    let mut error = DbError::new(ErrorKind::Row, session.role().side(), message);
+    error.sqlstate = Some("22003".to_owned());
+    error.column = Some(column.to_owned());
+    error.copy_line = Some(line as u64 + 1);
+    error
+}
+
+const WOULD_ROUND: &str = "SQLite would round the value (would_round)";
+const NO_UTF8: &str = "the value is not UTF-8 text";
+
+/// Binds one value so that what SQLite stores reads back as the same canonical text.
+fn add(values: &mut SqliteArguments, logical: &Logical, cell: &[u8]) -> Result<(), &'static str> {
+    let bound = match logical {
+        Logical::Bytes => match hex(cell) {
+            Some(bytes) => values.add(bytes),
+            None => return Err("the value is not bytea text"),
+        },
+        _ => {
+            let text = std::str::from_utf8(cell).map_err(|_| NO_UTF8)?;
+            match logical {
+                Logical::Bool if text == "t" => values.add(1_i64),
+                Logical::Bool if text == "f" => values.add(0_i64),
+                Logical::Int2 | Logical::Int4 | Logical::Int8 => match text.parse::<i64>() {
+                    Ok(number) => values.add(number),
+                    Err(_) => return Err("the value is not an integer of 64 bits"),
+                },
+                Logical::Numeric(_) => match exact(text) {
+                    Exact::Integer(number) => values.add(number),
+                    Exact::Real(number) => values.add(number),
+                    Exact::Word => values.add(text),
+                    Exact::No => return Err(WOULD_ROUND),
+                },
+                // SQLite has no NaN (it becomes NULL); words stay text in any column
+                Logical::Float4 | Logical::Float8 => match text.parse::<f64>() {
+                    Ok(number) if number.is_finite() => values.add(number),
+                    _ => values.add(text),
+                },
+                Logical::Text(_) | Logical::Char(_) | Logical::Untyped => values.add(text),
+                // A declared type that SQLite does not know gives the column numeric affinity,
+                // which turns text that looks like a number into one.
+                _ => {
+                    let numeric = text.parse::<f64>().is_ok_and(f64::is_finite);
+                    let same = text.parse::<i64>().is_ok_and(|n| n.to_string() == text);
+                    if numeric && !same {
+                        return Err(WOULD_ROUND);
+                    }
+                    values.add(text)
+                }
+            }
+        }
+    };
+    bound.map_err(|_| "the value cannot be bound")
+}
+
+enum Exact {
+    Integer(i64),
+    Real(f64),
+    /// `NaN`, `Infinity`: no number to SQLite either, so it stays text.
+    Word,
+    No,
+}
+
+/// How a decimal can be stored without losing a digit: as an integer, or as a double whose shortest
+/// text is the decimal itself (always so up to 15 significant digits).
+fn exact(text: &str) -> Exact {
+    let short = match text.split_once('.') {
+        Some((whole, places)) => {
+            let places = places.trim_end_matches('0');
+            if places.is_empty() {
+                whole.to_owned()
+            } else {
+                format!("{whole}.{places}")
+            }
+        }
+        None => text.to_owned(),
+    };
+    if let Ok(number) = short.parse::<i64>() {
+        return Exact::Integer(number);
+    }
+    match short.parse::<f64>() {
+        Ok(number) if number.is_finite() => {
+            if number.to_string() == short {
+                Exact::Real(number)
+            } else {
+                Exact::No
+            }
+        }
+        _ => Exact::Word,
+    }
+}
+
+fn hex(cell: &[u8]) -> Option<Vec<u8>> {
+    let digits = cell.strip_prefix(b"\\x")?;
+    if digits.len() % 2 != 0 {
+        return None;
+    }
+    let value = |b: u8| char::from(b).to_digit(16);
+    digits
+        .chunks_exact(2)
+        .map(|pair| Some((value(pair[0])? * 16 + value(pair[1])?) as u8))
+        .collect()
+}
