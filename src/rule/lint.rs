@@ -8,14 +8,14 @@ use crate::diagnostic::Diagnostic;
 use crate::value::Logical;
 
 /// What is known of the databases; what is absent is not checked.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Shapes<'a> {
     /// Columns that the rule's rows can have.
-    pub source: Option<&'a [(String, Logical)]>,
+    pub source: Option<Vec<(String, Logical)>>,
     /// The table it fills.
     pub target: Option<&'a Table>,
     /// Columns of its lookups, by name.
-    pub lookups: Option<&'a HashMap<String, Vec<(String, Logical)>>>,
+    pub lookups: HashMap<String, Vec<(String, Logical)>>,
 }
 
 impl Rule {

@@ -1,11 +1,11 @@
 //! Literals of a script, read without running anything, each with its place.
 
-use rhai::{AST, ASTFlags, Engine, Expr, OptimizationLevel, Position, Stmt};
+use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, OptimizationLevel, Position, Stmt};
 use rust_decimal::Decimal;
 
 use super::SourceText;
 use super::fault;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Place};
 
 /// A literal and where it stands. Lines and columns count from 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,7 +86,34 @@ pub(super) fn plain_ast(source: &SourceText) -> Result<AST, Diagnostic> {
     }
     engine
         .compile(&*source.text)
-        .map_err(|error| fault::compile_problem(&error, source))
+        .map_err(|error| fault::compile_problem(&error, source, &[]))
+}
+
+/// Compiles with folding, so that constants such as `1 + 2` are values.
+pub(super) fn folded_ast(source: &SourceText) -> Result<AST, Diagnostic> {
+    let mut engine = Engine::new_raw();
+    engine.set_max_expr_depths(64, 64);
+    for word in super::FORBIDDEN_WORDS {
+        engine.disable_symbol(word);
+    }
+    engine
+        .compile(&*source.text)
+        .map_err(|error| fault::compile_problem(&error, source, &[]))
+}
+
+/// Where the constant `name` is declared.
+pub(super) fn constant_place(ast: &AST, name: &str, source: &SourceText) -> Place {
+    let declared = ast
+        .statements()
+        .iter()
+        .find_map(|statement| match statement {
+            Stmt::Var(var, ..) if var.0.name.as_str() == name => Some(line_column(var.0.pos)),
+            _ => None,
+        });
+    match declared {
+        Some((line, column)) => source.place(line, column),
+        None => Place::file(source.path.clone()),
+    }
 }
 
 /// The top-level constant `name`; `None` when there is none.
@@ -148,5 +175,38 @@ fn literal(expr: &Expr) -> Literal {
             }
         }
         _ => Literal::Computed,
+    }
+}
+
+/// Where `name` is a key of a map literal, header aside.
+pub(super) fn key_place(source: &SourceText, name: &str) -> Option<Place> {
+    let ast = plain_ast(source).ok()?;
+    let mut found = None;
+    ast.walk(&mut |path: &[ASTNode]| {
+        if let Some(ASTNode::Expr(Expr::Map(map, _))) = path.last()
+            && !matches!(path.first(), Some(ASTNode::Stmt(Stmt::Var(var, ..))) if var.0.name.as_str() == "RULE")
+            && let Some((key, _)) = map.0.iter().find(|(key, _)| key.name.as_str() == name)
+        {
+            found.get_or_insert(line_column(key.pos));
+        }
+        true
+    });
+    found.map(|(line, column)| source.place(line, column))
+}
+
+/// Where the function `name` begins; the file when it has none.
+pub(super) fn function_place(source: &SourceText, name: &str) -> Place {
+    let head = format!("fn {name}");
+    let line = source.text.lines().position(|l| {
+        let rest = l
+            .trim_start()
+            .strip_prefix("private ")
+            .unwrap_or(l.trim_start());
+        rest.strip_prefix(&head)
+            .is_some_and(|tail| tail.trim_start().starts_with('('))
+    });
+    match line {
+        Some(line) => source.place(line + 1, 1),
+        None => Place::file(source.path.clone()),
     }
 }
