@@ -3,6 +3,7 @@
 //! A rule is compiled once per script thread, with the host's functions and the project's own
 //! libraries. Nothing here reads a database: what a script may know is handed to it.
 
+mod columns;
 mod compare;
 mod context;
 mod engine;
@@ -15,6 +16,7 @@ mod made;
 mod outline;
 mod program;
 mod row;
+mod testing;
 mod text;
 mod token;
 mod typed;
@@ -24,6 +26,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::Place;
 
+pub use columns::{Touched, touched};
 pub use context::Declared;
 pub use functions::{FUNCTIONS, HostFunction, Purpose};
 pub use host::{Answer, Database, Host, HostCall, HostReply};
