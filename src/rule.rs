@@ -8,6 +8,8 @@ mod encode;
 mod fingerprint;
 mod header;
 mod judge;
+#[cfg(test)]
+mod judge_tests;
 mod lint;
 mod load;
 mod read;

@@ -42,16 +42,13 @@ pub(super) fn bare(context: &Rc<Context>) -> Engine {
         .set_max_strings_interned(0)
         .set_max_operations(OPERATIONS_MAX)
         .set_max_call_levels(CALL_LEVELS_MAX)
-        .set_max_expr_depths(64, 64)
         .set_max_string_size(row::VALUE_BYTES_MAX)
         .set_max_array_size(10_000)
         .set_max_map_size(1_000)
         .set_max_variables(256)
         .set_max_functions(256)
         .set_max_modules(0);
-    for word in super::FORBIDDEN_WORDS {
-        engine.disable_symbol(word);
-    }
+    literal::prepare_parser(&mut engine);
     engine.set_module_resolver(DummyModuleResolver::new());
     engine.register_fn("sleep", |_: i64| -> Fallible<()> {
         HostFault::new("a rule cannot sleep")

@@ -1,6 +1,6 @@
 //! Literals of a script, read without running anything, each with its place.
 
-use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, OptimizationLevel, Position, Stmt};
+use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, OptimizationLevel, Position, Stmt, Token};
 use rust_decimal::Decimal;
 
 use super::SourceText;
@@ -76,14 +76,58 @@ pub(super) fn line_column(position: Position) -> (usize, usize) {
     )
 }
 
-/// Compiles without any of our functions and without folding, so that literals keep their places.
-pub(super) fn plain_ast(source: &SourceText) -> Result<AST, Diagnostic> {
-    let mut engine = Engine::new_raw();
-    engine.set_optimization_level(OptimizationLevel::None);
+/// Words that the language keeps for later; they are column names, and keys of `RULE`.
+const FREED_WORDS: [&str; 27] = [
+    "async",
+    "await",
+    "case",
+    "default",
+    "go",
+    "goto",
+    "is",
+    "match",
+    "module",
+    "new",
+    "nil",
+    "null",
+    "package",
+    "protected",
+    "public",
+    "shared",
+    "spawn",
+    "static",
+    "super",
+    "sync",
+    "thread",
+    "use",
+    "var",
+    "void",
+    "volatile",
+    "with",
+    "yield",
+];
+
+/// The parser's settings, the same for reading and for running.
+pub(super) fn prepare_parser(engine: &mut Engine) {
     engine.set_max_expr_depths(64, 64);
     for word in super::FORBIDDEN_WORDS {
         engine.disable_symbol(word);
     }
+    #[expect(
+        deprecated,
+        reason = "volatile by its documentation; the engine's version is pinned"
+    )]
+    engine.on_parse_token(|token, _, _| match token {
+        Token::Reserved(word) if FREED_WORDS.contains(&word.as_str()) => Token::Identifier(word),
+        other => other,
+    });
+}
+
+/// Compiles without any of our functions and without folding, so that literals keep their places.
+pub(super) fn plain_ast(source: &SourceText) -> Result<AST, Diagnostic> {
+    let mut engine = Engine::new_raw();
+    engine.set_optimization_level(OptimizationLevel::None);
+    prepare_parser(&mut engine);
     engine
         .compile(&*source.text)
         .map_err(|error| fault::compile_problem(&error, source, &[]))
@@ -92,10 +136,7 @@ pub(super) fn plain_ast(source: &SourceText) -> Result<AST, Diagnostic> {
 /// Compiles with folding, so that constants such as `1 + 2` are values.
 pub(super) fn folded_ast(source: &SourceText) -> Result<AST, Diagnostic> {
     let mut engine = Engine::new_raw();
-    engine.set_max_expr_depths(64, 64);
-    for word in super::FORBIDDEN_WORDS {
-        engine.disable_symbol(word);
-    }
+    prepare_parser(&mut engine);
     engine
         .compile(&*source.text)
         .map_err(|error| fault::compile_problem(&error, source, &[]))
