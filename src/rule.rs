@@ -4,8 +4,12 @@
 //! cross threads; the engine that runs it lives in `script`, one per thread.
 
 mod bound;
+mod encode;
 mod fingerprint;
 mod header;
+mod judge;
+#[cfg(test)]
+mod judge_tests;
 mod lint;
 mod load;
 mod read;
@@ -17,8 +21,9 @@ use std::sync::Arc;
 
 use crate::diagnostic::Place;
 
-pub use bound::{Bound, Judge};
+pub use bound::Bound;
 pub use header::{CopyPair, Existing, Header, IdsDecl, LookupDecl, Reconcile, Side, Stop, Storage};
+pub use judge::Judge;
 pub use lint::Shapes;
 pub use load::{Library, RuleSet};
 pub use testing::{TestResult, run_tests};

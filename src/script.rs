@@ -3,19 +3,37 @@
 //! A rule is compiled once per script thread, with the host's functions and the project's own
 //! libraries. Nothing here reads a database: what a script may know is handed to it.
 
+mod columns;
+mod compare;
+mod context;
+mod engine;
 mod fault;
+mod functions;
 mod host;
+mod json;
 mod literal;
+mod made;
 mod outline;
+mod program;
+mod row;
+mod testing;
+mod text;
 mod token;
+mod typed;
+mod verdicts;
 
 use std::sync::Arc;
 
 use crate::diagnostic::Place;
 
+pub use columns::{Touched, touched};
+pub use context::Declared;
+pub use functions::{FUNCTIONS, HostFunction, Purpose};
 pub use host::{Answer, Database, Host, HostCall, HostReply};
 pub use literal::{Entry, Literal, Node};
+pub use made::{Made, MadeValue};
 pub use outline::{Function, Outline, outline};
+pub use program::{Program, Said};
 pub use token::{Token, tokens};
 
 /// Words of the language that a rule may not use.

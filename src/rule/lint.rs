@@ -5,17 +5,18 @@ use std::collections::HashMap;
 use super::Rule;
 use crate::catalog::Table;
 use crate::diagnostic::Diagnostic;
+use crate::script;
 use crate::value::Logical;
 
 /// What is known of the databases; what is absent is not checked.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Shapes<'a> {
     /// Columns that the rule's rows can have.
-    pub source: Option<&'a [(String, Logical)]>,
+    pub source: Option<Vec<(String, Logical)>>,
     /// The table it fills.
     pub target: Option<&'a Table>,
     /// Columns of its lookups, by name.
-    pub lookups: Option<&'a HashMap<String, Vec<(String, Logical)>>>,
+    pub lookups: HashMap<String, Vec<(String, Logical)>>,
 }
 
 impl Rule {
@@ -27,6 +28,16 @@ impl Rule {
     /// Columns of the row that the rule needs, in the order of `available`. All of them when a row
     /// goes where its columns cannot be followed.
     pub fn columns_read(&self, available: &[String]) -> Vec<String> {
-        available.to_vec()
+        let mut files = self.lib_sources();
+        files.push(self.source());
+        match script::touched(&files) {
+            Ok(touched) if !touched.any => {
+                let header = self.header_columns();
+                let is_read =
+                    |name: &&String| touched.names.contains(*name) || header.contains(*name);
+                available.iter().filter(is_read).cloned().collect()
+            }
+            _ => available.to_vec(),
+        }
     }
 }

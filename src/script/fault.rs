@@ -1,13 +1,314 @@
-//! The engine's errors in a migration author's words.
+//! The engine's errors in a migration author's words: what, where, and what to do. Never a cell's value.
 
-use rhai::ParseError;
+use rhai::{ASTNode, EvalAltResult, Expr, LexError, ParseError, ParseErrorType, Position, Stmt};
 
-use super::SourceText;
-use super::literal::line_column;
-use crate::diagnostic::Diagnostic;
+use super::context::HostFault;
+use super::literal::{self, line_column};
+use super::{SourceText, compare, engine};
+use crate::diagnostic::{Diagnostic, Place, did_you_mean};
 
-/// A file that does not compile.
-pub(super) fn compile_problem(error: &ParseError, source: &SourceText) -> Diagnostic {
+/// Longer texts thrown by a script are cut.
+const THROWN_CHARS_MAX: usize = 300;
+
+/// A file that does not compile. `constants` are the names that `global::` would show.
+pub(super) fn compile_problem(
+    error: &ParseError,
+    source: &SourceText,
+    constants: &[&str],
+) -> Diagnostic {
     let (line, column) = line_column(error.position());
-    Diagnostic::error(error.err_type().to_string()).at(source.place(line, column))
+    let place = if line == 0 {
+        Place::file(source.path.clone())
+    } else {
+        source.place(line, column)
+    };
+    let problem = match error.err_type() {
+        ParseErrorType::VariableUndefined(name) => {
+            let problem = Diagnostic::error(format!("there is no variable `{name}`"));
+            if constants.contains(&name.as_str()) {
+                problem.hint(format!("a function sees a constant as `global::{name}`"))
+            } else {
+                problem
+            }
+        }
+        ParseErrorType::ModuleUndefined(name) => Diagnostic::error(format!("there is no library `{name}`"))
+            .hint(format!("shared functions lie in `lib/{name}.rhai` beside the rules")),
+        ParseErrorType::Reserved(word) | ParseErrorType::BadInput(LexError::ImproperSymbol(word, _))
+            if super::FORBIDDEN_WORDS.contains(&word.as_str()) =>
+        {
+            Diagnostic::error(format!("`{word}` is switched off in rules"))
+                .hint("functions of `lib/money.rhai` are called as `money::name(…)`, without importing anything")
+        }
+        other => Diagnostic::error(other.to_string()),
+    };
+    problem.at(place)
+}
+
+/// What a script died of. `rule` is the file that was called, `files` are it and its libraries.
+pub(super) fn runtime_problem(
+    error: &EvalAltResult,
+    rule: &SourceText,
+    files: &[SourceText],
+) -> Diagnostic {
+    let mut frames: Vec<(&str, &SourceText, Position)> = Vec::new();
+    let mut leaf = error;
+    let mut file = rule;
+    loop {
+        match leaf {
+            EvalAltResult::ErrorInFunctionCall(name, source, inner, position) => {
+                frames.push((name, file, *position));
+                file = files.iter().find(|f| f.path == *source).unwrap_or(file);
+                leaf = inner;
+            }
+            EvalAltResult::ErrorInModule(_, inner, _) => leaf = inner,
+            _ => break,
+        }
+    }
+    let (line, column) = line_column(leaf.position());
+    let mut problem = say(leaf, file, leaf.position());
+    problem = if line > 0 {
+        problem.at(file.place(line, column))
+    } else {
+        problem.at(Place::file(file.path.clone()))
+    };
+    for (name, from, position) in frames.iter().rev() {
+        let (line, column) = line_column(*position);
+        if line > 0 && !name.starts_with("anon$") {
+            problem = problem.note(format!(
+                "in `{name}`, called from {}:{line}:{column}",
+                from.path
+            ));
+        }
+    }
+    problem
+}
+
+fn say(error: &EvalAltResult, file: &SourceText, position: Position) -> Diagnostic {
+    use EvalAltResult as E;
+    match error {
+        E::ErrorRuntime(value, _) => {
+            if let Some(fault) = value.read_lock::<HostFault>() {
+                let message = match null_operator(&fault.message) {
+                    Some(op) => null_message(file, position, op),
+                    None => fault.message.clone(),
+                };
+                let problem = Diagnostic::error(message);
+                return match &fault.hint {
+                    Some(hint) => problem.hint(hint.clone()),
+                    None => problem,
+                };
+            }
+            let thrown: String = value.to_string().chars().take(THROWN_CHARS_MAX).collect();
+            Diagnostic::error(format!("the script threw: {thrown}"))
+                .hint("`reject(code, why)` says that a row cannot go over; `throw` counts as a fault of the rule")
+        }
+        E::ErrorFunctionNotFound(signature, _) => not_found(signature, file, position),
+        E::ErrorVariableNotFound(name, _) => match name.strip_prefix("global::") {
+            Some(constant) => Diagnostic::error(format!("there is no constant `{constant}`"))
+                .hint("a constant with a call in it is not known to functions: write its value"),
+            None => Diagnostic::error(format!("there is no variable `{name}`")),
+        },
+        E::ErrorModuleNotFound(name, _) => {
+            Diagnostic::error(format!("there is no library `{name}`")).hint(format!(
+                "shared functions lie in `lib/{name}.rhai` beside the rules"
+            ))
+        }
+        E::ErrorPropertyNotFound(name, _) => {
+            Diagnostic::error(format!("the map has no key `{name}`")).hint(format!(
+                "for a key that may be absent use `map.get(\"{name}\")`, which gives `()`"
+            ))
+        }
+        E::ErrorDotExpr(text, _) => dot_problem(text, file, position),
+        E::ErrorMismatchDataType(wanted, got, _) => mismatch(wanted, got, file, position),
+        E::ErrorMismatchOutputType(wanted, got, _) => Diagnostic::error(format!(
+            "{} was wanted here, this is {}",
+            kind(wanted),
+            kind(got)
+        )),
+        E::ErrorIndexingType(text, _) => {
+            let what = text.split([' ', '[']).next().unwrap_or_default();
+            Diagnostic::error(format!("{} cannot be indexed like this", kind(what)))
+        }
+        // the engine's sentence ends with the two numbers
+        E::ErrorArithmetic(text, _) => Diagnostic::error(format!(
+            "arithmetic: {}",
+            text.split(':').next().unwrap_or_default().to_lowercase()
+        )),
+        E::ErrorArrayBounds(length, index, _) => {
+            Diagnostic::error(format!("index {index} is outside an array of {length}"))
+                .hint("test `rows.len()` first")
+        }
+        E::ErrorStringBounds(length, index, _) => Diagnostic::error(format!(
+            "position {index} is outside a text of {length} characters"
+        )),
+        E::ErrorIndexNotFound(..) => Diagnostic::error("there is no such key")
+            .hint("for a key that may be absent use `map.get(key)`, which gives `()`"),
+        E::ErrorTooManyOperations(_) => Diagnostic::error(format!(
+            "the script does not end: more than {} steps for one call",
+            engine::OPERATIONS_MAX
+        ))
+        .hint("look for a loop that never breaks"),
+        E::ErrorStackOverflow(_) => Diagnostic::error(format!(
+            "functions call one another more than {} levels deep",
+            engine::CALL_LEVELS_MAX
+        ))
+        .hint("look for a function that calls itself without end"),
+        E::ErrorDataTooLarge(what, _) => Diagnostic::error(format!(
+            "a value grew beyond the limit ({})",
+            what.to_lowercase()
+        )),
+        E::ErrorAssignmentToConstant(name, _) => {
+            Diagnostic::error(format!("`{name}` cannot be changed"))
+        }
+        E::ErrorNonPureMethodCallOnConstant(name, _) => {
+            Diagnostic::error(format!("`{name}` would change a constant"))
+                .hint("copy it into a variable with `let` first")
+        }
+        E::ErrorFor(_) => Diagnostic::error("`for` needs a list or a range"),
+        E::ErrorParsing(what, _) => Diagnostic::error(what.to_string()),
+        E::ErrorVariableExists(name, _) => {
+            Diagnostic::error(format!("there is already a variable `{name}`"))
+        }
+        _ => Diagnostic::error("the script failed"),
+    }
+}
+
+fn null_operator(message: &str) -> Option<&str> {
+    let op = message.strip_prefix("NULL in `")?.strip_suffix('`')?;
+    (compare::null_in(op) == message).then_some(op)
+}
+
+fn null_message(file: &SourceText, position: Position, op: &str) -> String {
+    match null_column(file, position, op) {
+        Some(column) => format!("NULL in `{op}`: column `{column}` is empty in this row"),
+        None => compare::null_in(op),
+    }
+}
+
+/// `name (type, type)` of a call that nothing answers.
+fn not_found(signature: &str, file: &SourceText, position: Position) -> Diagnostic {
+    let (name, types) = signature.split_once(" (").unwrap_or((signature, ")"));
+    let types = types.trim_end_matches(')');
+    let kinds: Vec<String> = if types.is_empty() {
+        vec![]
+    } else {
+        types.split(", ").map(kind).collect()
+    };
+    let is_operator = !name.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    if kinds.iter().any(|k| k == "NULL") {
+        let message = if is_operator {
+            null_message(file, position, name)
+        } else {
+            match null_column(file, position, name) {
+                Some(column) => {
+                    format!("`{name}` was called with NULL: column `{column}` is empty in this row")
+                }
+                None => format!("`{name}` was called with NULL"),
+            }
+        };
+        return Diagnostic::error(message)
+            .hint("test for it first, `if x == () { … }`, or give a value for it, `x ?? \"\"`");
+    }
+    if is_operator {
+        return Diagnostic::error(format!("`{name}` does not work on {}", kinds.join(" and ")));
+    }
+    let problem = Diagnostic::error(format!(
+        "there is no function `{name}({})`",
+        kinds.join(", ")
+    ));
+    let base = name.rsplit("::").next().unwrap_or(name);
+    let known = super::FUNCTIONS.iter().map(|f| f.name);
+    match super::FUNCTIONS.iter().find(|f| f.name == base) {
+        Some(function) => problem.hint(format!("it is `{}`", function.signature)),
+        None => match did_you_mean(base, known) {
+            Some(near) => problem.hint(format!("did you mean `{near}`?")),
+            None => problem,
+        },
+    }
+}
+
+fn dot_problem(text: &str, file: &SourceText, position: Position) -> Diagnostic {
+    let name = text.split('\'').nth(1).unwrap_or_default();
+    if text.contains("type '()'") || text.contains("of ()") {
+        return Diagnostic::error(format!("`.{name}` of NULL"))
+            .hint("`x?.name` gives `()` when `x` is NULL, or test `x == ()` first");
+    }
+    let _ = (file, position);
+    if text.contains("'row'") {
+        return Diagnostic::error("a row cannot be changed")
+            .hint("return a map of the target's columns instead");
+    }
+    Diagnostic::error(format!("there is no property `{name}` here"))
+}
+
+fn mismatch(wanted: &str, got: &str, file: &SourceText, position: Position) -> Diagnostic {
+    let (wanted, got) = (kind(wanted), kind(got));
+    if got == "NULL" {
+        let message = match null_column(file, position, "") {
+            Some(column) => format!("{wanted} was wanted, column `{column}` is empty in this row"),
+            None => format!("{wanted} was wanted, this is NULL"),
+        };
+        return Diagnostic::error(message)
+            .hint("test for it first, `if x == () { … }`, or give a value for it, `x ?? false`");
+    }
+    Diagnostic::error(format!("{wanted} was wanted, this is {got}"))
+}
+
+/// A type in the words of the documentation.
+pub(super) fn kind(name: &str) -> String {
+    match name.trim() {
+        "()" => "NULL".to_owned(),
+        "i64" => "int".to_owned(),
+        "bool" => "true or false".to_owned(),
+        "decimal" => "decimal".to_owned(),
+        text if text.contains("str") || text.contains("String") => "text".to_owned(),
+        other => other.rsplit("::").next().unwrap_or(other).to_lowercase(),
+    }
+}
+
+/// The `row.column` that a call at `position` has among its arguments, when it has exactly one that
+/// could be meant.
+fn null_column(file: &SourceText, position: Position, name: &str) -> Option<String> {
+    let ast = literal::plain_ast(file).ok()?;
+    let mut found: Vec<String> = Vec::new();
+    ast.walk(&mut |path: &[ASTNode]| {
+        match path.last() {
+            Some(ASTNode::Expr(Expr::FnCall(call, at)) | ASTNode::Stmt(Stmt::FnCall(call, at))) if *at == position => {
+                found.extend(call.args.iter().filter_map(property));
+            }
+            Some(ASTNode::Expr(expr @ Expr::Dot(chain, ..))) => match &chain.rhs {
+                // row.name.lower()
+                Expr::MethodCall(call, at) if *at == position && call.name.as_str() == name => {
+                    found.extend(property(&chain.lhs));
+                }
+                Expr::Dot(rest, ..) if matches!(&rest.rhs, Expr::MethodCall(_, at) if *at == position) => {
+                    found.extend(own_property(&rest.lhs));
+                }
+                _ if expr.start_position() == position && name.is_empty() => found.extend(property(expr)),
+                _ => {}
+            },
+            _ => {}
+        }
+        true
+    });
+    found.dedup();
+    match &found[..] {
+        [one] => Some(one.clone()),
+        _ => None,
+    }
+}
+
+/// `column` of `row.column`.
+fn property(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Dot(chain, ..) if matches!(chain.lhs, Expr::Variable(..)) => own_property(&chain.rhs),
+        _ => None,
+    }
+}
+
+fn own_property(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Property(property, _) => Some(property.2.to_string()),
+        _ => None,
+    }
 }

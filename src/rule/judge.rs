@@ -1,0 +1,244 @@
+//! The verdict on one row: the script's answer, held against the target's columns and encoded.
+
+use std::sync::Arc;
+
+use super::bound::Inner;
+use super::encode::Encoder;
+use crate::diagnostic::Diagnostic;
+use crate::ids::id_for;
+use crate::row::{Answers, Judged, Key, OutRow, Reject, Rows, Stage, Verdict};
+use crate::script::{Made, Program, Said};
+use crate::value::Logical;
+
+/// Says what becomes of a row. Stays on its thread.
+pub struct Judge {
+    bound: Arc<Inner>,
+    program: Program,
+    encoder: Encoder,
+}
+
+impl Judge {
+    pub(super) fn new(bound: Arc<Inner>, program: Program) -> Self {
+        let encoder = Encoder::new(bound.target.columns.len());
+        Self {
+            bound,
+            program,
+            encoder,
+        }
+    }
+
+    /// The verdict on one row. Never panics; a fault of the script is a rejection with `fault` set.
+    pub fn judge(
+        &mut self,
+        rows: &Arc<Rows>,
+        row: usize,
+        key: &Key,
+        answers: &Arc<Answers>,
+    ) -> Judged {
+        let verdict = match self.program.transform(rows, row, answers) {
+            Said::Made(made) => match self.write(&made, rows, row, key) {
+                Ok(out) => Verdict::Write(out),
+                Err(said) => as_verdict(said),
+            },
+            said => as_verdict(said),
+        };
+        let notes = self.program.take_notes();
+        let is_written = matches!(verdict, Verdict::Write(_));
+        Judged {
+            verdict,
+            notes: if is_written { notes } else { vec![] },
+        }
+    }
+
+    /// The last fault with its call stack and hints.
+    pub fn last_fault(&self) -> Option<&Diagnostic> {
+        self.program.last_fault()
+    }
+
+    fn write(
+        &mut self,
+        made: &[Made],
+        rows: &Rows,
+        row: usize,
+        key: &Key,
+    ) -> Result<Vec<OutRow>, Said> {
+        let many = self.bound.rule.header.many;
+        if !many && made.len() != 1 {
+            return Err(self.wrong(
+                "`transform` returned an array; a rule that makes many rows of one says `rows: \"many\"`",
+            ));
+        }
+        if made.is_empty() {
+            return Err(self.wrong(
+                "`transform` returned no rows; call `skip(code)` for a row that becomes nothing",
+            ));
+        }
+        let mut out: Vec<OutRow> = Vec::with_capacity(made.len());
+        let mut seen: Vec<Vec<String>> = Vec::new();
+        for one in made {
+            self.encode(one, rows, row)?;
+            let matched = if many { self.match_values()? } else { vec![] };
+            if seen.contains(&matched) {
+                let columns = self.bound.rule.header.match_.join(", ");
+                let why = format!("two of the row's target rows have the same {columns}");
+                return Err(refuse(Stage::Rule, "duplicate_match", why));
+            }
+            self.validate(one, rows, row)?;
+            let extra: Vec<&str> = matched.iter().map(String::as_str).collect();
+            let header = &self.bound.rule.header;
+            let id = id_for(self.bound.namespace, &header.target, key, &extra, header.id);
+            let (set, line) = self.encoder.line();
+            out.push(OutRow { id, set, line });
+            if many {
+                seen.push(matched);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Fills the encoder with one target row.
+    fn encode(&mut self, made: &Made, rows: &Rows, row: usize) -> Result<(), Said> {
+        let bound = Arc::clone(&self.bound);
+        self.encoder.begin();
+        let mut names = bound.by_name.iter();
+        for (name, value) in made.entries() {
+            // both sides are ordered by name
+            let Some((_, at)) = names
+                .by_ref()
+                .find(|(column, _)| column.as_str() >= name)
+                .filter(|(c, _)| c == name)
+            else {
+                return Err(self.unknown_column(name));
+            };
+            let column = &bound.target.columns[usize::from(*at)];
+            if *at == bound.id {
+                let place = self.program.key_place("transform", name);
+                return Err(self.program.fault(
+                    Diagnostic::error(format!(
+                        "`{name}` is computed from the key and cannot be set by the rule"
+                    ))
+                    .at(place),
+                ));
+            }
+            if column.generated {
+                let place = self.program.key_place("transform", name);
+                let message = format!("`{name}` is computed by the target and cannot be written");
+                return Err(self.program.fault(Diagnostic::error(message).at(place)));
+            }
+            let as_list = matches!(column.logical, Logical::Array(_));
+            value
+                .scalar(as_list)
+                .and_then(|scalar| {
+                    self.encoder
+                        .scalar(*at, &scalar, column, bound.rule.header.zone.as_deref())
+                })
+                .map_err(|misfit| {
+                    refuse(
+                        Stage::Fit,
+                        misfit.code,
+                        format!("column `{name}`: {}", misfit.why),
+                    )
+                })?;
+        }
+        for copied in bound.copies.iter().chain(&bound.legacy) {
+            let is_legacy = bound
+                .legacy
+                .as_ref()
+                .is_some_and(|l| l.target == copied.target);
+            if self.encoder.has(copied.target) && is_legacy {
+                continue;
+            }
+            if self.encoder.has(copied.target) {
+                let name = &bound.target.columns[usize::from(copied.target)].name;
+                let place = self.program.key_place("transform", name);
+                let message = format!("column `{name}` is set by `transform` and by `copy`");
+                return Err(self.program.fault(Diagnostic::error(message).at(place)));
+            }
+            let source = &bound.source[copied.source];
+            let column = &bound.target.columns[usize::from(copied.target)];
+            self.encoder
+                .copy(copied, rows, row, source, column)
+                .map_err(|(stage, misfit)| refuse(stage, misfit.code, misfit.why))?;
+        }
+        for at in &bound.required {
+            if !self.encoder.has(*at) {
+                let name = &bound.target.columns[usize::from(*at)].name;
+                let why = format!("column `{name}` is not set and has no default");
+                return Err(refuse(Stage::Fit, "null_not_allowed", why));
+            }
+        }
+        Ok(())
+    }
+
+    fn unknown_column(&mut self, name: &str) -> Said {
+        let place = self.program.key_place("transform", name);
+        let known = self.bound.target.columns.iter().map(|c| c.name.as_str());
+        let problem = Diagnostic::error(format!(
+            "`{name}` is not a column of `{}`",
+            self.bound.target.name
+        ))
+        .at(place);
+        let problem = super::bound::suggest(problem, name, known);
+        self.program.fault(problem)
+    }
+
+    fn match_values(&self) -> Result<Vec<String>, Said> {
+        let text = |at: &u16| {
+            let name = &self.bound.target.columns[usize::from(*at)].name;
+            match self.encoder.text(*at) {
+                Some(text) => Ok(text),
+                None => {
+                    let why = format!("column `{name}` tells the rows apart and cannot be empty");
+                    Err(refuse(Stage::Fit, "null_not_allowed", why))
+                }
+            }
+        };
+        self.bound.matched.iter().map(text).collect()
+    }
+
+    fn validate(&mut self, made: &Made, rows: &Rows, row: usize) -> Result<(), Said> {
+        if !self.bound.rule.has.validate {
+            return Ok(());
+        }
+        let texts: Vec<_> = self
+            .bound
+            .copies
+            .iter()
+            .chain(&self.bound.legacy)
+            .map(|c| {
+                let column = &self.bound.target.columns[usize::from(c.target)];
+                (
+                    column,
+                    self.bound.source[c.source].1.clone(),
+                    rows.text(row, c.source).and_then(Result::ok),
+                )
+            })
+            .filter(|(column, ..)| !made.sets(&column.name))
+            .collect();
+        let copied: Vec<(&str, Option<&str>, &Logical)> = texts
+            .iter()
+            .map(|(column, logical, text)| (column.name.as_str(), text.as_deref(), logical))
+            .collect();
+        match self.program.validate(made, &copied) {
+            Some(said) => Err(said),
+            None => Ok(()),
+        }
+    }
+
+    fn wrong(&mut self, message: &str) -> Said {
+        let place = self.program.key_place("transform", "");
+        self.program.fault(Diagnostic::error(message).at(place))
+    }
+}
+
+fn refuse(stage: Stage, code: &str, why: String) -> Said {
+    Said::Reject(Box::new(Reject::new(stage, code, why)))
+}
+
+fn as_verdict(said: Said) -> Verdict {
+    match said {
+        Said::Skip(code) => Verdict::Skip(code),
+        Said::Reject(reject) => Verdict::Reject(reject),
+        Said::Made(_) => Verdict::Write(vec![]),
+    }
+}

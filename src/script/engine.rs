@@ -1,0 +1,155 @@
+//! An engine with the host's functions, the project's libraries and every limit, ready for one rule.
+
+use std::rc::Rc;
+
+use rhai::module_resolvers::DummyModuleResolver;
+use rhai::packages::{
+    BasicArrayPackage, BasicMapPackage, BasicMathPackage, CorePackage, LogicPackage,
+    MoreStringPackage, Package,
+};
+use rhai::{AST, Dynamic, Engine, Module, Scope};
+
+use super::context::{Context, Fallible, HostFault};
+use super::{SourceText, compare, fault, literal, row, text, typed, verdicts};
+use crate::diagnostic::Diagnostic;
+
+/// Steps that one call may take.
+pub(super) const OPERATIONS_MAX: u64 = 100_000;
+/// Calls within calls. More could overflow the stack, which ends the process.
+pub(super) const CALL_LEVELS_MAX: usize = 32;
+/// Lines that `print` may keep.
+const PRINTED_LINES_MAX: usize = 1000;
+
+/// An engine without scripts.
+pub(super) fn bare(context: &Rc<Context>) -> Engine {
+    let mut engine = Engine::new_raw();
+    // neither sleep, clock nor random: the same row always gets the same verdict
+    for package in [
+        CorePackage::new().as_shared_module(),
+        LogicPackage::new().as_shared_module(),
+        BasicMathPackage::new().as_shared_module(),
+        BasicArrayPackage::new().as_shared_module(),
+        BasicMapPackage::new().as_shared_module(),
+        MoreStringPackage::new().as_shared_module(),
+    ] {
+        engine.register_global_module(package);
+    }
+    engine
+        .set_strict_variables(true)
+        .set_fail_on_invalid_map_property(true)
+        // the language's shortcuts would compare NULL with a number and say false
+        .set_fast_operators(false)
+        .set_max_strings_interned(0)
+        .set_max_operations(OPERATIONS_MAX)
+        .set_max_call_levels(CALL_LEVELS_MAX)
+        .set_max_string_size(row::VALUE_BYTES_MAX)
+        .set_max_array_size(10_000)
+        .set_max_map_size(1_000)
+        .set_max_variables(256)
+        .set_max_functions(256)
+        .set_max_modules(0);
+    literal::prepare_parser(&mut engine);
+    engine.set_module_resolver(DummyModuleResolver::new());
+    engine.register_fn("sleep", |_: i64| -> Fallible<()> {
+        HostFault::new("a rule cannot sleep")
+    });
+    engine.register_fn("exit", || -> Fallible<()> {
+        HostFault::new("a rule cannot exit; use `skip` or `reject`")
+    });
+    engine.register_fn("exit", |_: Dynamic| -> Fallible<()> {
+        HostFault::new("a rule cannot exit; use `skip` or `reject`")
+    });
+    let shared = Rc::clone(context);
+    engine.on_print(move |line| keep(&shared, line.to_owned()));
+    let shared = Rc::clone(context);
+    engine.on_debug(move |line, _, position| keep(&shared, format!("{position} {line}")));
+    compare::register(&mut engine);
+    typed::register(&mut engine);
+    text::register(&mut engine);
+    row::register(&mut engine, context);
+    verdicts::register(&mut engine, context);
+    engine
+}
+
+fn keep(context: &Context, line: String) {
+    let mut printed = context.printed.borrow_mut();
+    if printed.len() < PRINTED_LINES_MAX {
+        printed.push(line);
+    }
+}
+
+/// Compiles a rule and its libraries for `engine`.
+pub(super) fn compile(
+    engine: &mut Engine,
+    rule: &SourceText,
+    libs: &[SourceText],
+) -> Result<AST, Diagnostic> {
+    let constants = publish_constants(engine, rule, libs)?;
+    for lib in libs {
+        let mut ast = compile_file(engine, lib, &constants)?;
+        ast.set_source(lib.path.as_str());
+        let files = std::slice::from_ref(lib);
+        let mut module = Module::eval_ast_as_new(Scope::new(), &ast, engine)
+            .map_err(|error| fault::runtime_problem(&error, lib, files))?;
+        for (file, name, value) in &constants {
+            if *file == lib.path {
+                module.set_var(name.as_str(), value.clone());
+            }
+        }
+        engine.register_static_module(lib.stem(), module.into());
+    }
+    let mut ast = compile_file(engine, rule, &constants)?;
+    ast.set_source(rule.path.as_str());
+    Ok(ast)
+}
+
+fn compile_file(
+    engine: &Engine,
+    file: &SourceText,
+    constants: &[Constant],
+) -> Result<AST, Diagnostic> {
+    engine.compile(&*file.text).map_err(|error| {
+        let names: Vec<&str> = constants.iter().map(|c| c.1.as_str()).collect();
+        fault::compile_problem(&error, file, &names)
+    })
+}
+
+/// File, name, value.
+type Constant = (String, String, Dynamic);
+
+/// Functions do not see constants of their file; a module `global` is seen everywhere.
+fn publish_constants(
+    engine: &mut Engine,
+    rule: &SourceText,
+    libs: &[SourceText],
+) -> Result<Vec<Constant>, Diagnostic> {
+    let mut found: Vec<Constant> = Vec::new();
+    for file in std::iter::once(rule).chain(libs) {
+        let ast = literal::folded_ast(file)?;
+        for (name, _, value) in ast.iter_literal_variables(true, false) {
+            if let Some((other, ..)) = found
+                .iter()
+                .find(|c| c.1 == name && format!("{:?}", c.2) != format!("{value:?}"))
+            {
+                return Err(Diagnostic::error(format!("the constant `{name}` is in {other} and in {}", file.path))
+                    .at(literal::constant_place(&ast, name, file))
+                    .hint("rename one of them: `global::` shows the constants of a rule and of its libraries together"));
+            }
+            found.push((file.path.clone(), name.to_owned(), value));
+        }
+    }
+    let mut global = Module::new();
+    for (_, name, value) in &found {
+        global.set_var(name.as_str(), value.clone());
+    }
+    engine.register_static_module("global", global.into());
+    // known before any library compiles, so that libraries may use one another's constants
+    for lib in libs {
+        let mut module = Module::new();
+        for (_, name, value) in found.iter().filter(|c| c.0 == lib.path) {
+            module.set_var(name.as_str(), value.clone());
+        }
+        engine.register_static_module(lib.stem(), module.into());
+    }
+    Ok(found)
+}

@@ -1,0 +1,225 @@
+//! A compiled rule on its thread: calls its functions, turns what they do into neutral answers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, FuncArgs, Map, Scope};
+
+use super::context::{Context, Declared, RaisedVerdict};
+use super::made::Made;
+use super::row::{Row, Shape, decode_text};
+use super::{SourceText, engine, fault, literal};
+use crate::diagnostic::{Diagnostic, Place};
+use crate::row::{Answers, Note, Reject, Rows, Stage};
+use crate::value::Logical;
+
+/// What a script said about a row.
+#[derive(Debug)]
+pub enum Said {
+    /// The maps that `transform` returned; one, or any number for a rule of many rows.
+    Made(Vec<Made>),
+    /// Left behind, with a code.
+    Skip(String),
+    /// Refused, by the rule or by a fault in it.
+    Reject(Box<Reject>),
+}
+
+/// A rule with an engine of its own. Stays on the thread that made it.
+pub struct Program {
+    pub(super) engine: Engine,
+    pub(super) ast: AST,
+    pub(super) context: Rc<Context>,
+    pub(super) files: Vec<SourceText>,
+    shape: Rc<Shape>,
+    scope: Scope<'static>,
+    last_fault: Option<Diagnostic>,
+}
+
+impl Program {
+    /// Compiles `rule` with its libraries; `columns` are those of the rows it will see.
+    pub fn new(
+        rule: &SourceText,
+        libs: &[SourceText],
+        declared: Declared,
+        columns: &[(String, Logical)],
+    ) -> Result<Self, Diagnostic> {
+        Self::build(rule, libs, declared, columns, vec![], |_, _| {})
+    }
+
+    /// The same with functions of a special purpose; `known_columns` are what a made-up row may lack.
+    pub(super) fn build(
+        rule: &SourceText,
+        libs: &[SourceText],
+        declared: Declared,
+        columns: &[(String, Logical)],
+        known_columns: Vec<String>,
+        special: impl FnOnce(&mut Engine, &Rc<Context>),
+    ) -> Result<Self, Diagnostic> {
+        let mut slots: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+        for name in declared.lookups.iter().flat_map(|(_, take)| take) {
+            if !slots.contains(name) {
+                slots.push(name.clone());
+            }
+        }
+        let names: Arc<[String]> = columns.iter().map(|(name, _)| name.clone()).collect();
+        let types: Arc<[Logical]> = columns.iter().map(|(_, logical)| logical.clone()).collect();
+        let shape = Rc::new(Shape::new("the row".to_owned(), &names, &types, &slots));
+        let context = Rc::new(Context {
+            declared,
+            slots,
+            known_columns,
+            ..Context::default()
+        });
+        let mut engine = engine::bare(&context);
+        special(&mut engine, &context);
+        let ast = engine::compile(&mut engine, rule, libs)?;
+        let files = std::iter::once(rule.clone())
+            .chain(libs.iter().cloned())
+            .collect();
+        Ok(Self {
+            engine,
+            ast,
+            context,
+            files,
+            shape,
+            scope: Scope::new(),
+            last_fault: None,
+        })
+    }
+
+    /// Calls `transform` on one row.
+    pub fn transform(&mut self, rows: &Arc<Rows>, row: usize, answers: &Arc<Answers>) -> Said {
+        self.context.begin();
+        self.context.set_answers(answers);
+        let row = Row::Read {
+            rows: Arc::clone(rows),
+            shape: Rc::clone(&self.shape),
+            row,
+        };
+        let result = self.call("transform", (row,));
+        match self.settle(result) {
+            Ok(value) => self.returned(value),
+            Err(said) => said,
+        }
+    }
+
+    /// Calls `validate` with what `transform` made and what is copied beside it. `None`: no objection.
+    pub fn validate(
+        &mut self,
+        made: &Made,
+        copied: &[(&str, Option<&str>, &Logical)],
+    ) -> Option<Said> {
+        let mut out = made.0.clone();
+        for (name, text, logical) in copied {
+            let value = match text {
+                None => Dynamic::UNIT,
+                Some(text) => {
+                    decode_text(text, logical).unwrap_or_else(|| Dynamic::from((*text).to_owned()))
+                }
+            };
+            out.insert((*name).into(), value);
+        }
+        let result = self.call("validate", (out,));
+        self.settle(result).err()
+    }
+
+    /// Remarks made since the row began.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut *self.context.notes.borrow_mut())
+    }
+
+    /// What `print` and `debug` said since it was last asked.
+    pub fn take_printed(&mut self) -> Vec<String> {
+        std::mem::take(&mut *self.context.printed.borrow_mut())
+    }
+
+    /// The last fault with its call stack and hints.
+    pub fn last_fault(&self) -> Option<&Diagnostic> {
+        self.last_fault.as_ref()
+    }
+
+    /// A fault of the rule that the host found in what a function returned.
+    pub fn fault(&mut self, problem: Diagnostic) -> Said {
+        let mut reject = Reject::new(Stage::Rule, "fault", problem.message());
+        reject.place = problem.place().cloned();
+        reject.fault = true;
+        self.last_fault = Some(problem);
+        Said::Reject(Box::new(reject))
+    }
+
+    /// Where the rule writes `name` as the key of a map; else where the function begins.
+    pub fn key_place(&self, function: &str, name: &str) -> Place {
+        let file = &self.files[0];
+        literal::key_place(file, name).unwrap_or_else(|| literal::function_place(file, function))
+    }
+
+    pub(super) fn call(
+        &mut self,
+        name: &str,
+        args: impl FuncArgs,
+    ) -> Result<Dynamic, Box<EvalAltResult>> {
+        let options = CallFnOptions::new().eval_ast(false);
+        let (engine, ast, scope) = (&self.engine, &self.ast, &mut self.scope);
+        catch_unwind(AssertUnwindSafe(|| {
+            engine.call_fn_with_options(options, scope, ast, name, args)
+        }))
+        .unwrap_or_else(|_| Err("the script engine failed".into()))
+    }
+
+    /// A raised verdict wins over whatever the script did afterwards.
+    fn settle(&mut self, result: Result<Dynamic, Box<EvalAltResult>>) -> Result<Dynamic, Said> {
+        if let Some(raised) = self.context.raised.borrow_mut().take() {
+            return Err(match raised.verdict {
+                RaisedVerdict::Skip(code) => Said::Skip(code),
+                RaisedVerdict::Reject {
+                    stage,
+                    code,
+                    why,
+                    waiting_for,
+                } => {
+                    let mut reject = Reject::new(stage, code, why);
+                    let file = raised
+                        .file
+                        .and_then(|path| self.files.iter().find(|f| f.path == path));
+                    let (line, column) = literal::line_column(raised.position);
+                    reject.place = Some(file.unwrap_or(&self.files[0]).place(line, column));
+                    reject.waiting_for = waiting_for;
+                    Said::Reject(Box::new(reject))
+                }
+            });
+        }
+        result.map_err(|error| {
+            let problem = fault::runtime_problem(&error, &self.files[0], &self.files);
+            self.fault(problem)
+        })
+    }
+
+    fn returned(&mut self, value: Dynamic) -> Said {
+        let value = value.flatten();
+        let what = fault::kind(value.type_name());
+        let mut wrong =
+            format!("`transform` must return a map of target columns, it returned {what}");
+        if value.is::<Map>() {
+            return Said::Made(value.try_cast::<Map>().map(Made).into_iter().collect());
+        }
+        if let Ok(items) = value.into_array() {
+            let count = items.len();
+            let maps: Vec<Made> = items
+                .into_iter()
+                .filter_map(|item| item.flatten().try_cast::<Map>().map(Made))
+                .collect();
+            if maps.len() == count {
+                return Said::Made(maps);
+            }
+            "`transform` must return an array of maps, something else is in it"
+                .clone_into(&mut wrong);
+        }
+        let place = literal::function_place(&self.files[0], "transform");
+        self.fault(
+            Diagnostic::error(wrong)
+                .at(place)
+                .hint("end it with `#{ column: value, … }`, or call `skip` or `reject`"),
+        )
+    }
+}
