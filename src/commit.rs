@@ -1,1 +1,107 @@
-//! stub
+//! A chunk of verdicts becomes one commit: rows, quarantine, ledger, manifest and checkpoint, in one
+//! transaction that lands whole or not at all. The only module that opens a write transaction on rows.
+//!
+//! Start at [`Writer::land`].
+
+mod adopt;
+mod evidence;
+mod fate;
+mod land;
+mod prior;
+
+pub use evidence::Masker;
+pub use fate::{Fate, Fates};
+pub use land::{Landed, Writer};
+pub use prior::Prior;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::db::DbError;
+use crate::row::{Judged, Key, Rows};
+use crate::rule::Rule;
+use crate::state::{Span, State, StateError};
+use crate::target::Destination;
+
+/// Source rows with what the rule says about them.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Its place among the chunks.
+    pub span: Span,
+    /// Base rows in the range, counted by the source.
+    pub base: u64,
+    /// Of those, rows that fail the rule's `where`.
+    pub filtered: u64,
+    /// The rows, in key order.
+    pub rows: Arc<Rows>,
+    /// Their keys.
+    pub keys: Vec<Key>,
+    /// One per row.
+    pub judged: Vec<Judged>,
+    /// Hash of everything that went into each verdict.
+    pub inputs: Vec<[u8; 16]>,
+    /// When reading began.
+    pub begun: Instant,
+}
+
+/// What all commits of one segment have in common.
+#[derive(Debug)]
+pub struct Ledger {
+    /// Where state lives.
+    pub state: State,
+    /// Where rows go.
+    pub to: Destination,
+    /// What decided them.
+    pub rule: Arc<Rule>,
+    /// The run and its epoch.
+    pub run: i64,
+    /// See [`crate::state::Claim`].
+    pub epoch: i64,
+    /// The segment.
+    pub segment: i64,
+    /// The pass.
+    pub pass: i64,
+    /// `pass`, `sweep` or `trial`.
+    pub kind: &'static str,
+    /// Whether it counts in the table's account.
+    pub accounted: bool,
+    /// Keeps secrets out of quarantine.
+    pub masker: Masker,
+    /// What was in the target before.
+    pub prior: Prior,
+}
+
+/// Why a chunk could not land.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The database, after all retries.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The state.
+    #[error(transparent)]
+    State(StateError),
+    /// The counts do not add up: our own mistake, nothing was written.
+    #[error("chunk {chunk} does not balance: base {base} = filtered {filtered} + read {read}, outcomes {outcomes}; nothing was written")]
+    Unbalanced {
+        /// Chunk number.
+        chunk: i64,
+        /// Counted by the source.
+        base: i64,
+        /// Counted by the source.
+        filtered: i64,
+        /// Rows read.
+        read: i64,
+        /// Rows with an outcome.
+        outcomes: i64,
+    },
+}
+
+impl From<StateError> for CommitError {
+    /// A database error is one, whoever met it: only then is it tried again.
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Db(error) => Self::Db(error),
+            other => Self::State(other),
+        }
+    }
+}

@@ -5,6 +5,7 @@
 
 mod classify;
 mod error;
+mod failpoint;
 mod name;
 mod postgres;
 mod quote;
@@ -12,6 +13,7 @@ mod session;
 mod sqlite;
 mod sqlite_copy;
 
+pub use failpoint::{Action, failpoint};
 pub use error::{DbError, DbProblem, ErrorKind};
 pub use name::TableName;
 pub(crate) use postgres::Described;

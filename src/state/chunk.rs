@@ -151,6 +151,34 @@ impl State {
         Ok(number(&session.query(&sql).await?, 0, 0)? == 1)
     }
 
+    /// What a committed chunk came to.
+    pub async fn chunk(self, session: &mut Session, chunk: i64) -> Result<(Counts, CodeCounts), StateError> {
+        let sql = format!(
+            "select base, filtered, read, inserted, updated, unchanged, skipped, rejected, target_rows, kept, codes from {} where id = {chunk}",
+            self.table("chunk")
+        );
+        let rows = session.query(&sql).await?;
+        if rows.is_empty() {
+            return Err(StateError::Damaged(format!("chunk {chunk} is missing")));
+        }
+        let get = |column| number(&rows, 0, column);
+        let counts = Counts {
+            base: get(0)?,
+            filtered: get(1)?,
+            read: get(2)?,
+            inserted: get(3)?,
+            updated: get(4)?,
+            unchanged: get(5)?,
+            skipped: get(6)?,
+            rejected: get(7)?,
+            target_rows: get(8)?,
+            kept: get(9)?,
+        };
+        let codes = serde_json::from_str(&text(&rows, 0, 10)?.unwrap_or_default())
+            .map_err(|_| StateError::Damaged("a chunk's codes do not read back".into()))?;
+        Ok((counts, codes))
+    }
+
     /// The next free chunk id.
     pub async fn next_chunk(self, session: &mut Session) -> Result<i64, StateError> {
         let rows = session.query(&format!("select coalesce(max(id), 0) + 1 from {}", self.table("chunk"))).await?;

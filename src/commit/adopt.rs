@@ -1,0 +1,292 @@
+//! Adoption: ids that are already in the target win over computed ones.
+//!
+//! Looked for by legacy column, then in the old scripts' `migration_mappings`, then by the rule's
+//! `match`. They must agree. What is written on an adopted row is the rule's `existing` policy; a row
+//! of our own is brought up to date, unless somebody edited it since.
+
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
+
+use crate::commit::{Batch, Fate, Fates, Ledger};
+use crate::db::{DbError, Session, literal, literal_list};
+use crate::row::{Key, OutRow, Reject, Stage, Verdict, unescape};
+use crate::rule::Existing;
+use crate::target::{Found, Lookup, find, normalise};
+use crate::value::Logical;
+
+/// The fates of a chunk whose target may hold some of its rows.
+#[derive(Debug)]
+pub(super) struct Adopted {
+    pub(super) fates: Fates,
+    /// Keys whose mapping points to a row that is not there.
+    pub(super) stale: Vec<String>,
+    /// Rows as they were, for those that will change: id, JSON.
+    pub(super) before: Vec<(Uuid, String)>,
+}
+
+/// Columns of a row that differ from what is there: index, and whether the target's is NULL or a default.
+type Differences = Vec<(u16, bool)>;
+
+/// Looks at the target and decides. Reads only.
+pub(super) async fn adopt(session: &mut Session, ledger: &Ledger, batch: &Batch) -> Result<Adopted, DbError> {
+    let found = look(session, ledger, batch).await?;
+    let mut fates = Fates::fresh(batch);
+    let mut before = Vec::new();
+    let mut taken: HashSet<Uuid> = HashSet::new();
+    let mut stale = Vec::new();
+    let mut suspects: Vec<Suspect> = Vec::new();
+    for (row, fate) in fates.0.iter_mut().enumerate() {
+        let Verdict::Write(outs) = &batch.judged[row].verdict else { continue };
+        let key = &batch.keys[row];
+        let mut decided: Vec<(usize, usize)> = Vec::new();
+        let mut refused = None;
+        for (at, out) in outs.iter().enumerate() {
+            match resolve(ledger, &found, key, out, &mut stale) {
+                Ok(None) => {}
+                Ok(Some(there)) => {
+                    let id = found.rows.id_of(there).unwrap_or_default();
+                    if taken.insert(id) {
+                        decided.push((at, there));
+                    } else {
+                        refused = Some(duplicate("another row of this chunk"));
+                    }
+                }
+                Err(reject) => refused = Some(reject),
+            }
+        }
+        if let Some(reject) = refused {
+            *fate = Fate::Reject(Box::new(reject));
+            continue;
+        }
+        for (at, there) in decided {
+            suspects.push(Suspect { row, at, there, differences: differences(ledger, &found.rows, &outs[at], there) });
+        }
+    }
+    settle_texts(session, ledger, batch, &found.rows, &mut suspects).await?;
+    for suspect in suspects {
+        apply(ledger, batch, &found.rows, &suspect, &mut fates, &mut before);
+    }
+    Ok(Adopted { fates, stale, before })
+}
+
+/// A row of ours that meets a row of the target.
+struct Suspect {
+    row: usize,
+    at: usize,
+    there: usize,
+    differences: Differences,
+}
+
+struct Seen {
+    rows: Found,
+    legacy: HashMap<String, Vec<usize>>,
+    matched: HashMap<Vec<String>, Vec<usize>>,
+    /// Legacy key → id, from the old scripts.
+    mapped: HashMap<String, Uuid>,
+}
+
+async fn look(session: &mut Session, ledger: &Ledger, batch: &Batch) -> Result<Seen, DbError> {
+    let to = &ledger.to;
+    let written = || batch.judged.iter().enumerate().filter_map(|(row, j)| match &j.verdict {
+        Verdict::Write(outs) => Some((row, outs)),
+        _ => None,
+    });
+    let outs = || written().flat_map(|(_, outs)| outs);
+    let mut rows = find(session, to, &Lookup::Ids(outs().map(|o| o.id).collect())).await?;
+    if let Some(legacy) = to.legacy.filter(|_| !ledger.rule.header.many) {
+        let texts: Vec<String> = outs().filter_map(|o| cell_text(o, legacy)).collect();
+        rows.merge(&find(session, to, &Lookup::Legacy(texts.iter().map(String::as_str).collect())).await?);
+    }
+    if !to.match_.is_empty() {
+        let tuples: HashSet<Vec<String>> = outs().filter_map(|o| match_of(ledger, o)).collect();
+        rows.merge(&find(session, to, &Lookup::Match(tuples.into_iter().collect())).await?);
+    }
+    let mut mapped = HashMap::new();
+    if let Some(table) = ledger.prior.mappings.as_ref().filter(|_| !ledger.rule.header.many) {
+        let keys: Vec<&str> = written().filter_map(|(row, _)| single(&batch.keys[row])).collect();
+        for keys in keys.chunks(5_000) {
+            let list = literal_list(to.engine, &Logical::Int8, keys.iter().copied());
+            if list.is_empty() {
+                continue;
+            }
+            let sql = format!(
+                "select legacy_id, new_id from {table} where entity_type = {} and legacy_id in ({list})",
+                literal(to.engine, &to.table.name.name)?
+            );
+            let found = session.query(&sql).await?;
+            for row in 0..found.len() {
+                let text = |column| found.cell(row, column).map(|c| String::from_utf8_lossy(&c).into_owned()).unwrap_or_default();
+                if let Ok(id) = text(1).parse() {
+                    mapped.insert(text(0), id);
+                }
+            }
+        }
+        rows.merge(&find(session, to, &Lookup::Ids(mapped.values().copied().collect())).await?);
+    }
+    let (mut legacy, mut matched) = (HashMap::<_, Vec<usize>>::new(), HashMap::<_, Vec<usize>>::new());
+    for row in 0..rows.len() {
+        if let Some(text) = to.legacy.and_then(|column| rows.text(row, usize::from(column))) {
+            legacy.entry(text).or_default().push(row);
+        }
+        let tuple: Option<Vec<String>> = to.match_.iter().map(|c| rows.text(row, usize::from(*c))).collect();
+        if let Some(tuple) = tuple.filter(|t| !t.is_empty()) {
+            matched.entry(tuple).or_default().push(row);
+        }
+    }
+    Ok(Seen { rows, legacy, matched, mapped })
+}
+
+/// The target row that this row is, if any.
+fn resolve(ledger: &Ledger, seen: &Seen, key: &Key, out: &OutRow, stale: &mut Vec<String>) -> Result<Option<usize>, Reject> {
+    let to = &ledger.to;
+    let legacy_text = to.legacy.and_then(|column| cell_text(out, column));
+    let none = Vec::new();
+    let by_legacy = match &legacy_text {
+        Some(text) if !ledger.rule.header.many => seen.legacy.get(text).unwrap_or(&none),
+        _ => &none,
+    };
+    let by_mapping = single(key).and_then(|k| seen.mapped.get(k)).and_then(|id| {
+        let row = seen.rows.row(*id);
+        if row.is_none() {
+            stale.push(key.to_string());
+        }
+        row
+    });
+    let by_match = match_of(ledger, out).and_then(|tuple| seen.matched.get(&tuple)).unwrap_or(&none);
+    let mut rows: Vec<usize> = by_legacy.clone();
+    rows.extend(by_mapping);
+    for row in by_match {
+        if !rows.contains(row) {
+            let id = seen.rows.id_of(*row).unwrap_or_default();
+            let of_another = to
+                .legacy
+                .filter(|_| !ledger.rule.header.many)
+                .and_then(|column| seen.rows.text(*row, usize::from(column)))
+                .filter(|text| Some(text) != legacy_text.as_ref())
+                .or_else(|| ledger.prior.owner(id).filter(|owner| *owner != key.to_string()));
+            if let Some(other) = of_another {
+                return Err(duplicate(&format!("source key {other}")));
+            }
+        }
+        rows.push(*row);
+    }
+    rows.sort_unstable();
+    rows.dedup();
+    match rows[..] {
+        [] => Ok(seen.rows.row(out.id)),
+        [one] => Ok(Some(one)),
+        _ => Err(Reject::new(
+            Stage::Adopt,
+            "two_ids",
+            "the target holds this row under two ids: legacy column, migration_mappings and match do not agree",
+        )),
+    }
+}
+
+fn duplicate(other: &str) -> Reject {
+    Reject::new(Stage::Adopt, "duplicate_of", format!("the target row with this natural key belongs to {other}"))
+}
+
+fn differences(ledger: &Ledger, found: &Found, out: &OutRow, there: usize) -> Differences {
+    let mut differences = Vec::new();
+    for (column, cell) in out.set.iter().zip(out.line.split(|b| *b == b'\t')) {
+        let wanted = (cell != b"\\N").then_some(cell);
+        let actual = found.raw(there, usize::from(*column));
+        if wanted == actual {
+            continue;
+        }
+        let blank = match actual {
+            None => true,
+            Some(raw) => ledger.prior.defaults.get(column).is_some_and(|d| d.as_bytes() == unescape(raw).as_ref()),
+        };
+        differences.push((*column, blank));
+    }
+    differences
+}
+
+/// Drops differences in text that are none in value, as the target's server prints them.
+async fn settle_texts(session: &mut Session, ledger: &Ledger, batch: &Batch, found: &Found, suspects: &mut [Suspect]) -> Result<(), DbError> {
+    let mut columns: HashSet<u16> = HashSet::new();
+    columns.extend(suspects.iter().flat_map(|s| s.differences.iter().map(|d| d.0)));
+    for column in columns {
+        let mut which = Vec::new();
+        let mut texts = Vec::new();
+        for (index, suspect) in suspects.iter().enumerate() {
+            let Verdict::Write(outs) = &batch.judged[suspect.row].verdict else { continue };
+            if suspect.differences.iter().any(|d| d.0 == column)
+                && let Some(wanted) = cell_text(&outs[suspect.at], column)
+                && found.raw(suspect.there, usize::from(column)).is_some()
+            {
+                which.push(index);
+                texts.push(wanted);
+            }
+        }
+        let printed = normalise(session, &ledger.to, column, &texts).await?;
+        for (index, printed) in which.into_iter().zip(printed) {
+            let suspect = &mut suspects[index];
+            if found.text(suspect.there, usize::from(column)).as_ref() == Some(&printed) {
+                suspect.differences.retain(|d| d.0 != column);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn apply(ledger: &Ledger, batch: &Batch, found: &Found, suspect: &Suspect, fates: &mut Fates, before: &mut Vec<(Uuid, String)>) {
+    let Verdict::Write(outs) = &batch.judged[suspect.row].verdict else { return };
+    let out = &outs[suspect.at];
+    let id = found.id_of(suspect.there).unwrap_or(out.id);
+    let adopted = id != out.id;
+    let policy = ledger.rule.header.existing;
+    let mut write: Vec<u16> = suspect.differences.iter().map(|d| d.0).collect();
+    let mut left = false;
+    let mut conflict = None;
+    match (adopted, policy) {
+        _ if write.is_empty() => {}
+        (false, _) if ledger.prior.is_ours(found.xmin(suspect.there).as_deref()) => {}
+        (false, _) => conflict = Some("somebody edited this row in the target since it was written"),
+        (true, Existing::Fill) => {
+            left = suspect.differences.iter().any(|d| !d.1);
+            write = suspect.differences.iter().filter(|d| d.1).map(|d| d.0).collect();
+        }
+        (true, Existing::Keep) => {
+            left = true;
+            write.clear();
+        }
+        (true, Existing::Update) => {}
+        (true, Existing::Conflict) => conflict = Some("the target holds this row with other values, and the rule says `existing: \"conflict\"`"),
+    }
+    let fate = &mut fates.0[suspect.row];
+    if let Some(why) = conflict {
+        *fate = Fate::Reject(Box::new(Reject::new(Stage::Adopt, "conflict", why)));
+        return;
+    }
+    let Fate::Write { insert, update, same, kept } = fate else { return };
+    insert.retain(|row| row.id != out.id);
+    *kept |= left;
+    if write.is_empty() {
+        same.push(id);
+        return;
+    }
+    before.push((id, found.image(suspect.there, &ledger.to)));
+    let cells = write.into_iter().map(|column| (column, out.cell(column).flatten().map(<[u8]>::to_vec)));
+    update.push((id, cells.collect()));
+}
+
+fn cell_text(out: &OutRow, column: u16) -> Option<String> {
+    let cell = out.cell(column)??;
+    Some(String::from_utf8_lossy(&unescape(cell)).into_owned())
+}
+
+fn match_of(ledger: &Ledger, out: &OutRow) -> Option<Vec<String>> {
+    let to = &ledger.to;
+    (!to.match_.is_empty()).then(|| to.match_.iter().map(|column| cell_text(out, *column)).collect())?
+}
+
+fn single(key: &Key) -> Option<&str> {
+    match &key.0[..] {
+        [one] => Some(one),
+        _ => None,
+    }
+}

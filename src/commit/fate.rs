@@ -1,0 +1,115 @@
+//! What becomes of each source row of a chunk: the verdict, held against what the target already has.
+
+use uuid::Uuid;
+
+use crate::commit::{Batch, CommitError};
+use crate::row::{OutRow, Reject, Verdict};
+use crate::state::{CodeCounts, Counts, Entry, Manifest, Outcome};
+
+/// What is done in the target for one source row.
+#[derive(Clone, Debug)]
+pub enum Fate {
+    /// New rows, and changes to rows that are there.
+    Write {
+        /// Rows to insert.
+        insert: Vec<OutRow>,
+        /// Rows to change: id, cells as COPY text.
+        update: Vec<(Uuid, Vec<(u16, Option<Vec<u8>>)>)>,
+        /// Ids of rows that stay as they are.
+        same: Vec<Uuid>,
+        /// An adopted row keeps a value that differs.
+        kept: bool,
+    },
+    /// Left behind on purpose.
+    Skip(String),
+    /// Into quarantine.
+    Reject(Box<Reject>),
+}
+
+/// The fates of a chunk.
+#[derive(Clone, Debug)]
+pub struct Fates(pub Vec<Fate>);
+
+impl Fates {
+    /// The verdicts as they are, for a target that holds none of these rows.
+    pub fn fresh(batch: &Batch) -> Self {
+        Self(
+            batch
+                .judged
+                .iter()
+                .map(|judged| match &judged.verdict {
+                    Verdict::Write(rows) => Fate::Write {
+                        insert: rows.clone(),
+                        update: vec![],
+                        same: vec![],
+                        kept: false,
+                    },
+                    Verdict::Skip(code) => Fate::Skip(code.clone()),
+                    Verdict::Reject(reject) => Fate::Reject(reject.clone()),
+                })
+                .collect(),
+        )
+    }
+
+    /// Counts, codes and manifest; asserts that every row has one outcome.
+    pub fn settle(&self, batch: &Batch) -> Result<(Counts, CodeCounts, Manifest), CommitError> {
+        let mut counts = Counts {
+            base: batch.base as i64,
+            filtered: batch.filtered as i64,
+            read: batch.base as i64 - batch.filtered as i64,
+            ..Counts::default()
+        };
+        let mut codes = CodeCounts::default();
+        let mut manifest = Manifest::default();
+        for (row, fate) in self.0.iter().enumerate() {
+            let (verdict, outcome, ids) = match fate {
+                Fate::Write { insert, update, same, kept } => {
+                    for note in &batch.judged[row].notes {
+                        *codes.note.entry(note.code.clone()).or_default() += 1;
+                    }
+                    counts.kept += i64::from(*kept);
+                    counts.target_rows += (insert.len() + update.len() + same.len()) as i64;
+                    let ids = insert.iter().map(|r| r.id).chain(update.iter().map(|u| u.0)).chain(same.iter().copied());
+                    let outcome = if !insert.is_empty() {
+                        counts.inserted += 1;
+                        Outcome::Inserted
+                    } else if !update.is_empty() {
+                        counts.updated += 1;
+                        Outcome::Updated
+                    } else {
+                        counts.unchanged += 1;
+                        Outcome::Unchanged
+                    };
+                    (0, outcome, ids.collect())
+                }
+                Fate::Skip(code) => {
+                    counts.skipped += 1;
+                    *codes.skip.entry(code.clone()).or_default() += 1;
+                    (1, Outcome::None, vec![])
+                }
+                Fate::Reject(reject) => {
+                    counts.rejected += 1;
+                    *codes.reject.entry(reject.code.clone()).or_default() += 1;
+                    (2, Outcome::None, vec![])
+                }
+            };
+            manifest.entries.push(Entry {
+                key: batch.keys[row].to_string(),
+                verdict,
+                outcome,
+                input: batch.inputs[row],
+                ids,
+            });
+        }
+        if counts.balanced() && counts.read == batch.rows.len() as i64 {
+            return Ok((counts, codes, manifest));
+        }
+        Err(CommitError::Unbalanced {
+            chunk: batch.span.no,
+            base: counts.base,
+            filtered: counts.filtered,
+            read: counts.read,
+            outcomes: counts.inserted + counts.updated + counts.unchanged + counts.skipped + counts.rejected,
+        })
+    }
+}
