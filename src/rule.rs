@@ -3,10 +3,13 @@
 //! [`RuleSet`] reads files, [`Header`] is what they declare. A [`Rule`] is texts and facts and may
 //! cross threads; the engine that runs it lives in `script`, one per thread.
 
+mod bound;
 mod fingerprint;
 mod header;
+mod lint;
 mod load;
 mod read;
+mod testing;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,8 +17,11 @@ use std::sync::Arc;
 
 use crate::diagnostic::Place;
 
+pub use bound::{Bound, Judge};
 pub use header::{CopyPair, Existing, Header, IdsDecl, LookupDecl, Reconcile, Side, Stop, Storage};
+pub use lint::Shapes;
 pub use load::{Library, RuleSet};
+pub use testing::{TestResult, run_tests};
 
 /// Where the header's keys stand: path joined by U+001F → line and column.
 pub(crate) type Places = BTreeMap<String, (usize, usize)>;

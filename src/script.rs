@@ -4,6 +4,7 @@
 //! libraries. Nothing here reads a database: what a script may know is handed to it.
 
 mod fault;
+mod host;
 mod literal;
 mod outline;
 mod token;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::Place;
 
+pub use host::{Answer, Database, Host, HostCall, HostReply};
 pub use literal::{Entry, Literal, Node};
 pub use outline::{Function, Outline, outline};
 pub use token::{Token, tokens};

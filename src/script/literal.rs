@@ -141,7 +141,9 @@ fn literal(expr: &Expr) -> Literal {
         ),
         Expr::FnCall(call, _) if call.name.as_str() == "+" && call.args.len() == 2 => {
             match (literal(&call.args[0]), literal(&call.args[1])) {
-                (Literal::Text(left), Literal::Text(right)) => Literal::Text(format!("{left}{right}")),
+                (Literal::Text(left), Literal::Text(right)) => {
+                    Literal::Text(format!("{left}{right}"))
+                }
                 _ => Literal::Computed,
             }
         }
