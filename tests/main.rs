@@ -13,4 +13,5 @@
 #![allow(missing_docs, reason = "names of tests are sentences")]
 
 mod architecture;
+mod kill;
 mod support;

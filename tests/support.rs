@@ -10,15 +10,17 @@ mod database;
 mod dump;
 mod process;
 mod project;
+mod random;
 mod release;
 mod server;
 
-pub use database::{Db, Engine};
-pub use dump::{canonical_dump, quarantine_dump};
-pub use process::{Output, run_limited};
+pub use database::{Db, Engine, Session};
+pub use dump::{canonical_dump, columns, quarantine_dump};
+pub use process::{Output, Running, run_limited};
 pub use project::{NAMESPACE, Project};
-pub use release::release_binary;
-pub use server::postgres;
+pub use random::Random;
+pub use release::{measuring, release_binary};
+pub use server::{PASSWORD_USER, postgres};
 
 #[test]
 fn every_test_has_databases_of_its_own_and_a_dump_that_shows_every_difference() {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, ValueRef};
 use tokio::runtime::Runtime;
@@ -38,11 +39,15 @@ enum Place {
 impl Db {
     /// A new empty database on the throw-away server.
     pub fn postgres() -> Self {
+        Self::made_from("template0")
+    }
+
+    fn made_from(template: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("t{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let server = Self::on_server("postgres");
         server.exec(&format!(
-            "create database {name} template template0 strategy wal_log"
+            "create database {name} template {template} strategy wal_log"
         ));
         Self::on_server(&name)
     }
@@ -206,6 +211,58 @@ impl Db {
         })
     }
 
+    /// A connection that stays open, for locks and transactions a test holds meanwhile.
+    pub fn session(&self) -> Session {
+        let connection = runtime().block_on(sqlx::PgConnection::connect(&self.url()));
+        Session(connection.expect("a connection"))
+    }
+
+    /// From here on the server writes down each statement on this database.
+    pub fn record_statements(&self) {
+        self.exec(&format!(
+            "alter database {} set log_statement = 'all'",
+            self.name()
+        ));
+    }
+
+    /// The recorded statements, each with its first line only.
+    pub fn statements(&self) -> Vec<String> {
+        let log = server::postgres().log();
+        let prefix = format!("{}|LOG:  ", self.name());
+        let lines = log.lines().filter_map(|line| line.strip_prefix(&prefix));
+        let statement = |line: &str| {
+            let text = line
+                .strip_prefix("statement: ")
+                .or_else(|| Some(line.strip_prefix("execute ")?.split_once(": ")?.1));
+            text.map(str::to_owned)
+        };
+        lines.filter_map(statement).collect()
+    }
+
+    /// Passes when no session of the program is left on this database: what a killed one had sent is
+    /// decided then.
+    #[track_caller]
+    pub fn wait_until_alone(&self) {
+        let started = Instant::now();
+        let sql = format!(
+            "select count(*) from pg_stat_activity where datname = '{}'",
+            self.name()
+        );
+        while Self::on_server("postgres").count(&sql) > 0 {
+            assert!(
+                started.elapsed() < Duration::from_secs(30),
+                "a killed run's session is still there"
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// A copy of this Postgres database, which nobody may be using.
+    pub fn copy(&self) -> Self {
+        self.wait_until_alone();
+        Self::made_from(self.name())
+    }
+
     /// Removes a Postgres database; a file goes with its folder.
     pub fn drop_database(&self) {
         if let Place::Postgres { name, .. } = &self.place {
@@ -213,6 +270,17 @@ impl Db {
                 .try_rows(&format!("drop database if exists {name} with (force)"))
                 .ok();
         }
+    }
+}
+
+/// An open connection.
+pub struct Session(sqlx::PgConnection);
+
+impl Session {
+    #[track_caller]
+    pub fn exec(&mut self, sql: &str) {
+        let done = runtime().block_on(sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.0));
+        done.unwrap_or_else(|error| panic!("{error}\n{sql}"));
     }
 }
 

@@ -22,6 +22,9 @@ pub struct Project {
     pub source: Db,
     pub target: Db,
     binary: PathBuf,
+    /// Databases that others go on using are not removed.
+    owns_source: bool,
+    owns_target: bool,
 }
 
 impl Project {
@@ -53,10 +56,7 @@ impl Project {
 
     /// Two empty databases, an empty `rules` folder and an `.env`.
     pub fn empty(from: Engine, to: Engine) -> Self {
-        let dir = tempfile::Builder::new()
-            .prefix("runner-project-")
-            .tempdir()
-            .expect("a temporary folder");
+        let dir = temporary_folder();
         let open = |engine, file: &str| match engine {
             Engine::Postgres => Db::postgres(),
             Engine::Sqlite => Db::sqlite(&dir.path().join(file)),
@@ -69,6 +69,8 @@ impl Project {
             source,
             target,
             binary: env!("CARGO_BIN_EXE_runner").into(),
+            owns_source: true,
+            owns_target: true,
         };
         project.write_env(&[]);
         project
@@ -78,6 +80,39 @@ impl Project {
     pub fn with_binary(mut self, binary: &Path) -> Self {
         binary.clone_into(&mut self.binary);
         self
+    }
+
+    /// The shipped rules over databases that already are; the source is not removed afterwards.
+    pub fn over(source: &Db, target: Db) -> Self {
+        let dir = temporary_folder();
+        let binary = env!("CARGO_BIN_EXE_runner").into();
+        let project = Self {
+            dir,
+            source: source.clone(),
+            target,
+            binary,
+            owns_source: false,
+            owns_target: true,
+        };
+        project.use_shipped_rules();
+        project.write_env(&[]);
+        project
+    }
+
+    /// The same rules and source over another target, in a folder of its own.
+    pub fn twin(&self, target: Db) -> Self {
+        let twin = Self::over(&self.source, target);
+        fs::remove_dir_all(twin.path("rules")).expect("rules");
+        copy_tree(&self.path("rules"), &twin.path("rules"));
+        twin
+    }
+
+    /// Gives up the folder and keeps both databases, for tests that start from copies of them.
+    pub fn into_databases(mut self) -> (Db, Db) {
+        self.owns_source = false;
+        let databases = (self.source.clone(), self.target.clone());
+        self.owns_target = false;
+        databases
     }
 
     /// Fills both databases with the demo's data; `options` go to `demo seed`.
@@ -221,10 +256,21 @@ impl Drop for Project {
                 self.target.url()
             );
         } else {
-            self.source.drop_database();
-            self.target.drop_database();
+            if self.owns_source {
+                self.source.drop_database();
+            }
+            if self.owns_target {
+                self.target.drop_database();
+            }
         }
     }
+}
+
+fn temporary_folder() -> TempDir {
+    tempfile::Builder::new()
+        .prefix("runner-project-")
+        .tempdir()
+        .expect("a temporary folder")
 }
 
 fn copy_tree(from: &Path, to: &Path) {

@@ -25,6 +25,8 @@ const SETTINGS: &[&str] = &[
     "max_connections=200",
     "autovacuum=off",
     "log_min_messages=warning",
+    // so that a test can count the statements of its own database (see `Db::statements`)
+    "log_line_prefix=%d|",
     "timezone=UTC",
 ];
 
@@ -35,7 +37,15 @@ pub const PASSWORD_USER: &str = "locked";
 /// process ends in any way, SIGKILL included.
 pub struct Server {
     pub port: u16,
+    dir: PathBuf,
     _life: ChildStdin,
+}
+
+impl Server {
+    /// Everything the server has written down so far.
+    pub fn log(&self) -> String {
+        log_of(&self.dir)
+    }
 }
 
 /// User and group to run a server as: it refuses root.
@@ -79,7 +89,11 @@ fn start() -> Server {
         }
         let life = supervise(&server, &dir, ids);
         if wait_until_ready(&dir) {
-            return Server { port, _life: life };
+            return Server {
+                port,
+                dir,
+                _life: life,
+            };
         }
     }
     panic!("PostgreSQL did not start:\n{}", log_of(&dir));
