@@ -13,5 +13,9 @@
 #![allow(missing_docs, reason = "names of tests are sentences")]
 
 mod architecture;
+mod edit;
+mod keys;
 mod kill;
+mod rerun;
 mod support;
+mod values;
