@@ -12,6 +12,17 @@
 )]
 #![allow(missing_docs, reason = "names of tests are sentences")]
 
+mod adoption;
 mod architecture;
+mod bisect;
+mod demo;
+mod diagnostics;
+mod edit;
+mod errors;
+mod keys;
 mod kill;
+mod preview;
+mod rerun;
+mod scale1;
 mod support;
+mod values;

@@ -8,6 +8,7 @@
 
 mod database;
 mod dump;
+mod people;
 mod process;
 mod project;
 mod random;
@@ -16,6 +17,7 @@ mod server;
 
 pub use database::{Db, Engine, Session};
 pub use dump::{canonical_dump, columns, quarantine_dump};
+pub use people::{PEOPLE, PEOPLE_ACCOUNTS};
 pub use process::{Output, Running, run_limited};
 pub use project::{NAMESPACE, Project};
 pub use random::Random;

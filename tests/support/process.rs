@@ -27,14 +27,14 @@ impl Output {
 
     /// Passes when the program ended with `code`.
     #[track_caller]
-    pub fn ends_with(self, code: i32) -> Self {
+    pub fn ends_with(&self, code: i32) -> &Self {
         assert_eq!(self.code, code, "exit code\n{self}");
         self
     }
 
     /// Passes when stderr says `text`.
     #[track_caller]
-    pub fn says(self, text: &str) -> Self {
+    pub fn says(&self, text: &str) -> &Self {
         assert!(
             self.stderr.contains(text),
             "stderr does not say {text:?}\n{self}"
@@ -44,7 +44,7 @@ impl Output {
 
     /// Passes when stdout prints `text`.
     #[track_caller]
-    pub fn prints(self, text: &str) -> Self {
+    pub fn prints(&self, text: &str) -> &Self {
         assert!(
             self.stdout.contains(text),
             "stdout does not print {text:?}\n{self}"
@@ -54,7 +54,7 @@ impl Output {
 
     /// Passes when neither stream holds `text`: a secret, a cell value, a panic.
     #[track_caller]
-    pub fn never_says(self, text: &str) -> Self {
+    pub fn never_says(&self, text: &str) -> &Self {
         assert!(
             !self.stdout.contains(text) && !self.stderr.contains(text),
             "says {text:?}\n{self}"

@@ -120,7 +120,7 @@ impl Project {
         let (source, target) = (self.source.url(), self.target.url());
         let mut arguments = vec!["demo", "seed", "--source", &source, "--target", &target];
         arguments.extend(options);
-        let _: Output = self.runner(&arguments).ends_with(0);
+        self.runner(&arguments).ends_with(0);
     }
 
     /// Copies the shipped rules (with `lib` and `examples`) into the project, where tests may edit them.
@@ -189,7 +189,8 @@ impl Project {
     /// Runs the program to its end. It must never panic or abort, whatever it was asked.
     #[track_caller]
     pub fn runner(&self, arguments: &[&str]) -> Output {
-        let output = run_limited(&mut self.command(arguments), LIMIT).never_says("panicked at");
+        let output = run_limited(&mut self.command(arguments), LIMIT);
+        output.never_says("panicked at");
         assert!(
             output.code < 128 || output.code == 130,
             "`runner {}` died\n{output}",
@@ -202,7 +203,9 @@ impl Project {
     #[track_caller]
     pub fn runner_failing(&self, failpoint: &str, arguments: &[&str]) -> Output {
         let mut command = self.command(arguments);
-        run_limited(command.env("RUNNER_FAILPOINT", failpoint), LIMIT).never_says("panicked at")
+        let output = run_limited(command.env("RUNNER_FAILPOINT", failpoint), LIMIT);
+        output.never_says("panicked at");
+        output
     }
 
     /// Starts the program and comes back at once.
