@@ -7,6 +7,7 @@ mod evidence;
 mod issue;
 mod render;
 mod standing;
+mod story;
 
 use serde::Serialize;
 
@@ -14,6 +15,7 @@ pub use evidence::{Gate, Reading, Reconciliation, Run, last_run};
 pub use issue::{Issue, rejections};
 pub use render::{Format, render, thousands, visible};
 pub use standing::{Standing, standings};
+pub use story::{Story, story};
 
 use crate::db::Session;
 use crate::rule::RuleSet;
