@@ -1,0 +1,142 @@
+//! What every command needs: settings, rules, sessions.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::cli::exit::Failure;
+use crate::cli::screen;
+use crate::config::{Config, Flags};
+use crate::db::{Role, Session};
+use crate::diagnostic::Diagnostic;
+use crate::rule::RuleSet;
+use crate::state::State;
+
+/// Options that every command understands.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Read settings from FILE instead of `.env`
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) env_file: Option<PathBuf>,
+    /// The folder of rules [default: rules]
+    #[arg(long = "rules", global = true, value_name = "DIR")]
+    pub(super) rules_dir: Option<PathBuf>,
+    /// The legacy database: postgres://… or a SQLite file [env: SOURCE_DATABASE_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(super) source: Option<String>,
+    /// The target database: postgres://… or a SQLite file [env: TARGET_DATABASE_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(super) target: Option<String>,
+    /// Print one JSON document instead of text
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Say more about what is going on
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+}
+
+impl Global {
+    /// The settings; what is unwise about them goes to stderr.
+    pub(super) fn config(&self) -> Result<Config, Failure> {
+        let flags = Flags {
+            source: self.source.clone(),
+            target: self.target.clone(),
+            rules: self.rules_dir.clone(),
+        };
+        let config = Config::load(self.env_file.as_deref(), flags)?;
+        if !self.json {
+            config.warnings.iter().for_each(screen::tell);
+        }
+        if self.verbose {
+            let shown = |url: Option<String>| url.unwrap_or_else(|| "not set".into());
+            let file = config
+                .env_file
+                .as_ref()
+                .map_or_else(|| "no .env file".into(), |f| f.display().to_string());
+            screen::aside(&format!(
+                "settings: {file}; rules: {}",
+                config.rules.display()
+            ));
+            screen::aside(&format!(
+                "source:   {}",
+                shown(config.source.as_ref().map(ToString::to_string))
+            ));
+            screen::aside(&format!(
+                "target:   {}",
+                shown(config.target.as_ref().map(ToString::to_string))
+            ));
+        }
+        Ok(config)
+    }
+}
+
+/// Every rule of the folder; those that do not compile are listed in `problems`.
+pub(super) fn all_rules(config: &Config) -> Result<RuleSet, Failure> {
+    Ok(RuleSet::load(&config.rules)?)
+}
+
+/// The rules that were named, or all of them; a rule that does not compile refuses the command.
+pub(super) fn sound_rules(config: &Config, names: &[String]) -> Result<RuleSet, Failure> {
+    let set = named_rules(config, names)?;
+    if set.problems.is_empty() {
+        Ok(set)
+    } else {
+        Err(Failure::refused(set.problems))
+    }
+}
+
+/// The rules that were named, or all of them, broken ones included.
+pub(super) fn named_rules(config: &Config, names: &[String]) -> Result<RuleSet, Failure> {
+    if names.is_empty() {
+        all_rules(config)
+    } else {
+        Ok(RuleSet::named(&config.rules, names)?)
+    }
+}
+
+/// The name of a rule, given as `purchases` or `rules/purchases.rhai`.
+pub(super) fn rule_name(given: &str) -> &str {
+    match given.strip_suffix(".rhai") {
+        Some(stem) => Path::new(stem)
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or(stem),
+        None => given,
+    }
+}
+
+/// The target, read-only, and its state; `None` when `runner` has never written there.
+pub(super) async fn target_state(config: &Config) -> Result<(Session, Option<State>), Failure> {
+    let mut session = Session::open(config.target()?, Role::TargetReader).await?;
+    let state = State::new(session.engine());
+    if !state.exists(&mut session).await? {
+        return Ok((session, None));
+    }
+    state.check_version(&mut session).await?;
+    Ok((session, Some(state)))
+}
+
+/// As [`target_state`], for commands that have nothing to show before the first run.
+pub(super) async fn existing_state(config: &Config) -> Result<(Session, State), Failure> {
+    match target_state(config).await? {
+        (session, Some(state)) => Ok((session, state)),
+        (_, None) => Err(
+            Diagnostic::error("nothing has been migrated into this target yet")
+                .hint("start with `runner check`, then `runner run`")
+                .into(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rule_name;
+
+    #[test]
+    fn a_rule_is_named_by_name_or_by_file() {
+        assert_eq!(rule_name("purchases"), "purchases");
+        assert_eq!(rule_name("rules/purchases.rhai"), "purchases");
+        assert_eq!(rule_name("purchases.rhai"), "purchases");
+    }
+}

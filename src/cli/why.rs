@@ -1,0 +1,79 @@
+//! `runner why`: one row's story, as far as the state tells it.
+
+use clap::Args;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::cli::exit::Failure;
+use crate::cli::quarantine::shell_word;
+use crate::cli::screen::{self, Answer};
+use crate::cli::setup::{self, Global};
+use crate::diagnostic::Diagnostic;
+use crate::report::{Story, story};
+
+/// Show what became of one source row, or where a target row comes from
+#[derive(Debug, Args)]
+pub(super) struct WhyArgs {
+    /// The rule, by name or file
+    rule: String,
+    /// The source row's key, or the target row's uuid
+    #[arg(value_name = "KEY-or-UUID")]
+    row: String,
+}
+
+pub(super) async fn run(global: &Global, args: &WhyArgs) -> Result<Answer, Failure> {
+    let config = global.config()?;
+    let rule = setup::rule_name(&args.rule);
+    let (mut session, state) = setup::existing_state(&config).await?;
+    let found = story(&mut session, state, rule, &args.row).await?;
+    session.close().await;
+    let Some(story) = found else {
+        let kind = if args.row.parse::<Uuid>().is_ok() {
+            "row with this id"
+        } else {
+            "row with this key"
+        };
+        return Err(Diagnostic::error(format!("`{rule}` has gone through no {kind}"))
+            .hint("it may be newer than the last run, or outside the rule's `where`: `runner status`")
+            .into());
+    };
+    let text = text(&story);
+    Ok(Answer::done(text, json!(story)))
+}
+
+fn text(story: &Story) -> String {
+    let mut lines = vec![
+        vec!["rule".into(), story.rule.clone()],
+        vec!["key".into(), story.key.clone()],
+        vec!["verdict".into(), story.verdict.to_owned()],
+    ];
+    if let Some(outcome) = story.outcome {
+        lines.push(vec!["outcome".into(), outcome.to_owned()]);
+    }
+    for id in &story.ids {
+        lines.push(vec!["target row".into(), format!("{} {id}", story.target)]);
+    }
+    lines.push(vec![
+        "chunk".into(),
+        format!(
+            "{} of run {}, {}",
+            story.chunk, story.run, story.committed_at
+        ),
+    ]);
+    if let Some(code) = &story.code {
+        lines.push(vec!["code".into(), code.clone()]);
+        lines.push(vec![
+            "why".into(),
+            story.message.clone().unwrap_or_default(),
+        ]);
+    }
+    let mut out = screen::plain(lines);
+    if story.code.is_some() {
+        out.push_str(&format!(
+            "\nmore: `runner quarantine show {} {}`\n",
+            story.rule,
+            shell_word(&story.key)
+        ));
+    }
+    out
+}

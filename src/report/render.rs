@@ -1,0 +1,296 @@
+//! Templates: ours are compiled in, a user's own can be given. Only this file names minijinja.
+
+use std::path::Path;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+
+use crate::diagnostic::{Diagnostic, Place};
+use crate::report::Report;
+
+const HTML: &str = include_str!("../../report-templates/report.html.j2");
+const MARKDOWN: &str = include_str!("../../report-templates/report.md.j2");
+const TEXT: &str = include_str!("../../report-templates/report.txt.j2");
+
+/// What a report is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One self-contained page.
+    Html,
+    /// Markdown with tables.
+    Markdown,
+    /// The whole [`Report`], for programs.
+    Json,
+    /// For a terminal or a mail.
+    Text,
+}
+
+impl Format {
+    /// The format that a file's name asks for.
+    pub fn of_file(file: &Path) -> Option<Self> {
+        match file.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "html" | "htm" => Some(Self::Html),
+            "md" => Some(Self::Markdown),
+            "json" => Some(Self::Json),
+            "txt" => Some(Self::Text),
+            _ => None,
+        }
+    }
+
+    fn built_in(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Html => ("report.html.j2", HTML),
+            Self::Markdown => ("report.md.j2", MARKDOWN),
+            Self::Text | Self::Json => ("report.txt.j2", TEXT),
+        }
+    }
+}
+
+/// Renders with the built-in template or with the user's.
+pub fn render(
+    report: &Report,
+    format: Format,
+    template: Option<&Path>,
+) -> Result<String, Diagnostic> {
+    if format == Format::Json && template.is_none() {
+        return serde_json::to_string_pretty(report).map_err(|error| {
+            Diagnostic::error(format!("cannot write the report as JSON: {error}"))
+        });
+    }
+    let (name, text) = match template {
+        None => (
+            format.built_in().0.to_owned(),
+            format.built_in().1.to_owned(),
+        ),
+        Some(file) => {
+            let text = std::fs::read_to_string(file).map_err(|error| {
+                Diagnostic::error(format!("cannot read the template: {error}"))
+                    .at(Place::file(file.display().to_string()))
+            })?;
+            (file.display().to_string(), text)
+        }
+    };
+    let mut environment = environment(format);
+    environment
+        .add_template(&name, &text)
+        .map_err(|error| broken(&error, &name, &text))?;
+    let page = environment
+        .get_template(&name)
+        .and_then(|found| found.render(Serde(report)))
+        .map_err(|error| broken(&error, &name, &text))?;
+    Ok(visible(&page))
+}
+
+fn environment(format: Format) -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    // lines that hold only a tag leave nothing behind
+    environment.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()
+            .expect("the default delimiters are sound"),
+    );
+    environment.set_auto_escape_callback(move |_| {
+        if format == Format::Html {
+            AutoEscape::Html
+        } else {
+            AutoEscape::None
+        }
+    });
+    environment.add_filter("thousands", thousands);
+    environment.add_filter("percent", |share: f64| percent(share));
+    environment.add_filter("duration", |seconds: f64| duration(seconds));
+    environment.add_filter("moment", |text: &str| moment(text));
+    environment.add_filter("md", |text: &str| markdown(text));
+    environment.add_filter("pad", |text: String, width: usize| {
+        format!("{text:<width$}")
+    });
+    environment.add_filter("padl", |text: String, width: usize| {
+        format!("{text:>width$}")
+    });
+    environment
+}
+
+fn broken(error: &minijinja::Error, name: &str, text: &str) -> Diagnostic {
+    let place = error.line().map_or_else(
+        || Place::file(name),
+        |line| Place::in_text(name, text, line, 0),
+    );
+    let detail = error.detail().map_or_else(
+        || error.kind().to_string(),
+        |detail| format!("{}: {detail}", error.kind()),
+    );
+    Diagnostic::error(format!("the report's template does not work: {detail}")).at(place)
+}
+
+/// Keys, codes and messages come from databases and scripts: control characters and direction marks,
+/// which would steer a terminal or reorder a line, show as their code points.
+pub fn visible(page: &str) -> String {
+    let hidden = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    page.chars()
+        .fold(String::with_capacity(page.len()), |mut out, c| {
+            if hidden(c) {
+                out.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
+            } else {
+                out.push(c);
+            }
+            out
+        })
+}
+
+/// `12,345`
+pub fn thousands(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut out = String::from(if number < 0 { "-" } else { "" });
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Rounded down, so that 99.99 % never reads as all of it.
+fn percent(share: f64) -> String {
+    let tenths = (share * 1000.0).floor();
+    if tenths % 10.0 == 0.0 {
+        format!("{:.0} %", tenths / 10.0)
+    } else {
+        format!("{:.1} %", tenths / 10.0)
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    if seconds < 10.0 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = seconds.round() as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s} s"),
+        (h, m, _) => format!("{h} h {m} min"),
+    }
+}
+
+/// A server time to the second.
+fn moment(text: &str) -> String {
+    match text.split_once('.') {
+        Some((seconds, rest)) if rest.ends_with("+00") => format!("{seconds} UTC"),
+        _ => text
+            .strip_suffix("+00")
+            .map_or_else(|| text.to_owned(), |t| format!("{t} UTC")),
+    }
+}
+
+/// Text inside a Markdown table cell, inert.
+fn markdown(text: &str) -> String {
+    text.chars().fold(String::new(), |mut out, c| {
+        match c {
+            '\n' | '\r' => out.push(' '),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '#' | '!' | '~' => {
+                out.push('\\');
+                out.push(c);
+            }
+            _ => out.push(c),
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Finding, Issue, Standing, Totals, VERSION};
+
+    const HOSTILE: &str = "<script>alert(1)</script>|`x`\u{1b}[2J";
+
+    fn hostile() -> Report {
+        let answer = Finding {
+            level: "good",
+            short: "Yes".into(),
+            text: "All of it.".into(),
+        };
+        Report {
+            version: VERSION,
+            made_by: "runner".into(),
+            made_at: "2026-11-22 10:00:00.5+00".into(),
+            done: answer.clone(),
+            right: answer.clone(),
+            decide: answer,
+            totals: Totals::default(),
+            tables: vec![Standing {
+                name: HOSTILE.into(),
+                base: 2,
+                read: 2,
+                inserted: 1,
+                rejected: 1,
+                ..Standing::default()
+            }],
+            issues: vec![Issue {
+                rule: HOSTILE.into(),
+                verdict: "reject",
+                code: HOSTILE.into(),
+                count: 1,
+                open: 1,
+                keys: vec![HOSTILE.into()],
+                message: Some(HOSTILE.into()),
+                fix: Some(HOSTILE.into()),
+            }],
+            reconciliations: vec![],
+            gates: vec![],
+            runs: vec![],
+            restore_point: None,
+            unseen: vec![],
+        }
+    }
+
+    #[test]
+    fn hostile_text_is_inert_in_every_format() {
+        for format in [Format::Html, Format::Markdown, Format::Text] {
+            let page = render(&hostile(), format, None).expect("renders");
+            assert!(
+                !page.contains('\u{1b}'),
+                "{format:?} carries an escape character"
+            );
+            if format != Format::Text {
+                assert!(!page.contains("<script"), "{format:?} carries a script");
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_needs_no_network() {
+        let page = render(&hostile(), Format::Html, None).expect("renders");
+        assert!(page.contains("default-src 'none'"));
+        for word in ["http://", "https://", "@import", "<link", "src=\""] {
+            assert!(!page.contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_never_rounded_up_to_all_of_it() {
+        assert_eq!(
+            [1.0, 0.9999, 0.95].map(percent),
+            ["100 %", "99.9 %", "95 %"]
+        );
+    }
+
+    #[test]
+    fn a_broken_template_is_a_diagnostic_with_its_line() {
+        let folder = std::env::temp_dir().join(format!("runner-template-{}", std::process::id()));
+        std::fs::write(&folder, "line\n{{ nothing.at.all }}").expect("writes");
+        let problem = render(&hostile(), Format::Text, Some(&folder)).expect_err("is refused");
+        let _ = std::fs::remove_file(&folder);
+        assert_eq!(problem.place().map(|p| p.line), Some(2));
+    }
+}

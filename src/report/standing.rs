@@ -1,0 +1,196 @@
+//! Where each rule stands: its account, its speed, its expectation.
+
+use serde::Serialize;
+
+use crate::db::Session;
+use crate::report::evidence::{list_of_texts, seconds_between};
+use crate::rule::{Rule, RuleSet};
+use crate::state::{Account, CodeCounts, State, StateError, text};
+
+/// One rule's account, in source rows. `status --json` and the report's tables have this shape.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Standing {
+    /// The rule.
+    pub name: String,
+    /// Its target table.
+    pub target: String,
+    /// Base rows gone through; `base = filtered + read`.
+    pub base: i64,
+    /// Rows that fail the rule's `where`.
+    pub filtered: i64,
+    /// Rows that were judged; `read = inserted + updated + unchanged + skipped + rejected`.
+    pub read: i64,
+    /// New in the target.
+    pub inserted: i64,
+    /// Changed in the target.
+    pub updated: i64,
+    /// Already as they should be.
+    pub unchanged: i64,
+    /// Left behind on purpose.
+    pub skipped: i64,
+    /// Rejected.
+    pub rejected: i64,
+    /// Rejected, and nobody has decided on them.
+    pub undecided: i64,
+    /// Rejected, and accepted as missing.
+    pub accepted: i64,
+    /// Read to the last row.
+    pub done: bool,
+    /// Per verdict and code.
+    pub codes: CodeCounts,
+    /// Rows in the target that belong to the written source rows.
+    pub target_rows: i64,
+    /// Adopted rows that keep a differing value.
+    pub kept: i64,
+    /// Base rows in the newest snapshot.
+    pub base_now: i64,
+    /// The rule's `where`.
+    pub condition: Option<String>,
+    /// Last key committed, as JSON.
+    pub checkpoint: Option<String>,
+    /// Server time of the last commit.
+    pub last_commit: Option<String>,
+    /// Time spent reading and writing, by the target server's clock.
+    pub seconds: f64,
+    /// Base rows per second of that time.
+    pub rate: Option<f64>,
+    /// Written of those that should have been: 0 to 1.
+    pub success: Option<f64>,
+    /// The rule's `min_success`.
+    pub min_success: Option<f64>,
+    /// The rule is in the folder; otherwise only the state knows it.
+    pub in_folder: bool,
+    /// The rule's *transform* fingerprint at its last run.
+    pub transform_fp: String,
+    /// The rule's *gate* fingerprint at its last run.
+    pub gate_fp: String,
+}
+
+impl Standing {
+    /// Source rows whose result is in the target.
+    pub fn written(&self) -> i64 {
+        self.inserted + self.updated + self.unchanged
+    }
+
+    /// Every row has exactly one outcome, and a finished table has gone through every base row.
+    pub fn balanced(&self) -> bool {
+        let complete = !self.done || self.base >= self.base_now;
+        self.base == self.filtered + self.read
+            && self.read == self.written() + self.skipped + self.rejected
+            && complete
+    }
+
+    /// Fewer rows were written than the rule expects.
+    pub fn missed(&self) -> bool {
+        self.done
+            && self
+                .success
+                .zip(self.min_success)
+                .is_some_and(|(is, least)| is < least)
+    }
+
+    fn new(name: &str, target: String, account: Account) -> Self {
+        let c = account.counts;
+        let written = c.inserted + c.updated + c.unchanged;
+        let due = c.read - c.skipped;
+        Self {
+            name: name.to_owned(),
+            target,
+            base: c.base,
+            filtered: c.filtered,
+            read: c.read,
+            inserted: c.inserted,
+            updated: c.updated,
+            unchanged: c.unchanged,
+            skipped: c.skipped,
+            rejected: c.rejected,
+            undecided: account.undecided,
+            accepted: account.accepted,
+            done: account.done,
+            codes: account.codes,
+            target_rows: c.target_rows,
+            kept: c.kept,
+            base_now: account.base_now,
+            checkpoint: Some(account.checkpoint).filter(|c| !c.is_empty()),
+            last_commit: Some(account.last_commit).filter(|c| !c.is_empty()),
+            success: (due > 0).then(|| written as f64 / due as f64),
+            transform_fp: account.transform_fp,
+            gate_fp: account.gate_fp,
+            ..Self::default()
+        }
+    }
+
+    fn with_rule(mut self, rule: &Rule) -> Self {
+        self.in_folder = true;
+        self.condition.clone_from(&rule.header.where_);
+        self.min_success = rule
+            .header
+            .min_success
+            .and_then(|least| least.to_string().parse().ok());
+        self
+    }
+}
+
+/// The standing of every rule of the folder, and of those that only the state knows. Without a state
+/// nothing has been done.
+pub async fn standings(
+    session: &mut Session,
+    state: Option<State>,
+    rules: &RuleSet,
+) -> Result<Vec<Standing>, StateError> {
+    let mut out = Vec::new();
+    for rule in &rules.rules {
+        let account = match state {
+            Some(state) => state.account(session, &rule.name).await?,
+            None => Account::default(),
+        };
+        let standing =
+            Standing::new(&rule.name, rule.header.target.clone(), account).with_rule(rule);
+        out.push(timed(session, state, standing).await?);
+    }
+    let Some(state) = state else { return Ok(out) };
+    let sql = format!(
+        "select distinct rule from {} where accounted = 1 order by rule",
+        state.table("segment")
+    );
+    let stored = session.query(&sql).await?;
+    for name in list_of_texts(&stored)? {
+        if out.iter().any(|known| known.name == name) {
+            continue;
+        }
+        let target = state
+            .segments(session, &name)
+            .await?
+            .pop()
+            .map(|s| s.target)
+            .unwrap_or_default();
+        let account = state.account(session, &name).await?;
+        out.push(timed(session, Some(state), Standing::new(&name, target, account)).await?);
+    }
+    Ok(out)
+}
+
+/// Adds up the time of the segments of the newest pass: the speed counts waiting for both databases.
+async fn timed(
+    session: &mut Session,
+    state: Option<State>,
+    mut standing: Standing,
+) -> Result<Standing, StateError> {
+    let Some(state) = state.filter(|_| standing.base > 0) else {
+        return Ok(standing);
+    };
+    let (segment, rule) = (state.table("segment"), state.text(&standing.name)?);
+    let sql = format!(
+        "select s.opened_at, (select max(c.committed_at) from {chunk} c where c.segment_id = s.id) from {segment} s where s.rule = {rule} \
+         and s.accounted = 1 and s.pass = (select max(pass) from {segment} where rule = {rule} and accounted = 1)",
+        chunk = state.table("chunk"),
+    );
+    let rows = session.query(&sql).await?;
+    for row in 0..rows.len() {
+        if let (Some(from), Some(to)) = (text(&rows, row, 0)?, text(&rows, row, 1)?) {
+            standing.seconds += seconds_between(&from, &to).unwrap_or(0.0);
+        }
+    }
+    standing.rate = (standing.seconds > 0.0).then(|| standing.base as f64 / standing.seconds);
+    Ok(standing)
+}
