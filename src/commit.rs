@@ -97,7 +97,9 @@ pub enum CommitError {
     #[error(transparent)]
     State(StateError),
     /// The counts do not add up: our own mistake, nothing was written.
-    #[error("chunk {chunk} does not balance: base {base} = filtered {filtered} + read {read}, outcomes {outcomes}; nothing was written")]
+    #[error(
+        "chunk {chunk} does not balance: base {base} = filtered {filtered} + read {read}, outcomes {outcomes}; nothing was written"
+    )]
     Unbalanced {
         /// Chunk number.
         chunk: i64,

@@ -13,8 +13,8 @@ mod session;
 mod sqlite;
 mod sqlite_copy;
 
-pub use failpoint::{Action, failpoint};
 pub use error::{DbError, DbProblem, ErrorKind};
+pub use failpoint::{Action, failpoint};
 pub use name::TableName;
 pub(crate) use postgres::Described;
 pub use quote::{bytes_literal, ident, key_tuple, literal, literal_list, typed_literal};

@@ -188,7 +188,9 @@ impl From<StateError> for RunError {
         let problem = Diagnostic::error(error.to_string());
         Self::Failed(vec![match error {
             StateError::Db(error) => error.into(),
-            StateError::Fenced { .. } => problem.hint("run `runner status`, then the same command again"),
+            StateError::Fenced { .. } => {
+                problem.hint("run `runner status`, then the same command again")
+            }
             _ => problem,
         }])
     }
@@ -272,7 +274,9 @@ pub async fn run(
     };
     if options.dry_run {
         let mut outcome = Outcome::default();
-        return tables(&mut world, &rules, steps, &mut outcome).await.map(|()| outcome);
+        return tables(&mut world, &rules, steps, &mut outcome)
+            .await
+            .map(|()| outcome);
     }
     let changed = mode::refusals(&mut world, &steps, exists).await?;
     if !changed.is_empty() {
@@ -297,7 +301,12 @@ pub async fn run(
     Ok(outcome)
 }
 
-async fn tables(world: &mut World<'_>, rules: &[Arc<Rule>], steps: Vec<Step>, outcome: &mut Outcome) -> Result<(), RunError> {
+async fn tables(
+    world: &mut World<'_>,
+    rules: &[Arc<Rule>],
+    steps: Vec<Step>,
+    outcome: &mut Outcome,
+) -> Result<(), RunError> {
     let mut steps = steps.into_iter();
     for rule in rules {
         if world.stop.asked() {
@@ -330,18 +339,34 @@ impl World<'_> {
 
     /// Opens a segment, its rule's texts with it. A new pass takes the table's quarantine with it: every row
     /// of it will be judged again.
-    async fn open(&mut self, rule: &Rule, segment: &mut SegmentRecord, forget: bool) -> Result<(), RunError> {
+    async fn open(
+        &mut self,
+        rule: &Rule,
+        segment: &mut SegmentRecord,
+        forget: bool,
+    ) -> Result<(), RunError> {
         let state = self.state;
-        let Some(writer) = &mut self.writer else { return Ok(()) };
-        let texts: Vec<_> = std::iter::once((rule.path.display().to_string(), rule.text.to_string()))
-            .chain(rule.libs.iter().map(|(path, text)| (path.clone(), text.to_string())))
-            .collect();
+        let Some(writer) = &mut self.writer else {
+            return Ok(());
+        };
+        let texts: Vec<_> =
+            std::iter::once((rule.path.display().to_string(), rule.text.to_string()))
+                .chain(
+                    rule.libs
+                        .iter()
+                        .map(|(path, text)| (path.clone(), text.to_string())),
+                )
+                .collect();
         let texts = serde_json::json!(texts).to_string();
         writer.execute("begin").await?;
         let f = &rule.fingerprints;
-        writer.execute(&state.rule_sql(&rule.name, &f.transform, &f.gate, &texts)?).await?;
+        writer
+            .execute(&state.rule_sql(&rule.name, &f.transform, &f.gate, &texts)?)
+            .await?;
         if forget {
-            writer.execute(&state.forget_quarantine_sql(&rule.name)?).await?;
+            writer
+                .execute(&state.forget_quarantine_sql(&rule.name)?)
+                .await?;
         }
         state.open_segment(writer, segment).await?;
         writer.execute("commit").await?;

@@ -31,7 +31,9 @@ pub enum StateError {
     #[error(transparent)]
     Db(#[from] DbError),
     /// The state was written by a newer `runner`.
-    #[error("the state in the target has version {found}, this runner knows {VERSION}: use the newer runner")]
+    #[error(
+        "the state in the target has version {found}, this runner knows {VERSION}: use the newer runner"
+    )]
     Newer {
         /// Version found in the target.
         found: u32,
@@ -98,8 +100,12 @@ impl State {
     /// True when the state exists. False for a target that `runner` never wrote to.
     pub async fn exists(self, session: &mut Session) -> Result<bool, StateError> {
         let sql = match self.engine {
-            Engine::Postgres => "select count(*) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = 'runner' and c.relname = 'meta'",
-            Engine::Sqlite => "select count(*) from sqlite_master where type = 'table' and name = 'runner_meta'",
+            Engine::Postgres => {
+                "select count(*) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = 'runner' and c.relname = 'meta'"
+            }
+            Engine::Sqlite => {
+                "select count(*) from sqlite_master where type = 'table' and name = 'runner_meta'"
+            }
         };
         Ok(number(&session.query(sql).await?, 0, 0)? > 0)
     }
@@ -114,7 +120,10 @@ impl State {
 
     /// Refuses a state of a newer version.
     pub async fn check_version(self, session: &mut Session) -> Result<(), StateError> {
-        let found = self.meta(session, "version").await?.and_then(|v| v.parse().ok());
+        let found = self
+            .meta(session, "version")
+            .await?
+            .and_then(|v| v.parse().ok());
         match found {
             Some(found) if found > VERSION => Err(StateError::Newer { found }),
             Some(_) => Ok(()),
@@ -123,15 +132,31 @@ impl State {
     }
 
     /// A value of the `meta` table.
-    pub async fn meta(self, session: &mut Session, key: &str) -> Result<Option<String>, StateError> {
-        let sql = format!("select value from {} where key = {}", self.table("meta"), self.text(key)?);
+    pub async fn meta(
+        self,
+        session: &mut Session,
+        key: &str,
+    ) -> Result<Option<String>, StateError> {
+        let sql = format!(
+            "select value from {} where key = {}",
+            self.table("meta"),
+            self.text(key)?
+        );
         let rows = session.query(&sql).await?;
-        Ok(if rows.is_empty() { None } else { text(&rows, 0, 0)? })
+        Ok(if rows.is_empty() {
+            None
+        } else {
+            text(&rows, 0, 0)?
+        })
     }
 
     /// The namespace of this target's ids: stored at the first run, then fixed. `given` is the
     /// environment's. Returns the namespace and whether it was made just now.
-    pub async fn namespace(self, session: &mut Session, given: Option<Uuid>) -> Result<(Uuid, bool), StateError> {
+    pub async fn namespace(
+        self,
+        session: &mut Session,
+        given: Option<Uuid>,
+    ) -> Result<(Uuid, bool), StateError> {
         if let Some(stored) = self.stored_namespace(session).await? {
             return match given {
                 Some(given) if given != stored => Err(StateError::Namespace),
@@ -151,12 +176,21 @@ impl State {
     pub async fn stored_namespace(self, session: &mut Session) -> Result<Option<Uuid>, StateError> {
         match self.meta(session, "namespace").await? {
             None => Ok(None),
-            Some(text) => text.parse().map(Some).map_err(|_| StateError::Damaged("meta.namespace is no uuid".into())),
+            Some(text) => text
+                .parse()
+                .map(Some)
+                .map_err(|_| StateError::Damaged("meta.namespace is no uuid".into())),
         }
     }
 
     /// Keeps a rule's texts by fingerprint, so that a later reader knows what decided each row.
-    pub fn rule_sql(self, rule: &str, transform: &str, gate: &str, texts: &str) -> Result<String, StateError> {
+    pub fn rule_sql(
+        self,
+        rule: &str,
+        transform: &str,
+        gate: &str,
+        texts: &str,
+    ) -> Result<String, StateError> {
         Ok(format!(
             "insert into {t} (rule, transform_fp, gate_fp, texts, stored_at) select {r}, '{transform}', '{gate}', {x}, {now} \
              where not exists (select 1 from {t} where rule = {r} and transform_fp = '{transform}' and gate_fp = '{gate}')",
@@ -168,7 +202,15 @@ impl State {
     }
 
     /// A finding (gate, mapping, conflict …) as one insert. `detail` is JSON without cell values.
-    pub fn finding_sql(self, run: i64, rule: &str, phase: &str, name: &str, status: &str, detail: &serde_json::Value) -> Result<String, StateError> {
+    pub fn finding_sql(
+        self,
+        run: i64,
+        rule: &str,
+        phase: &str,
+        name: &str,
+        status: &str,
+        detail: &serde_json::Value,
+    ) -> Result<String, StateError> {
         Ok(format!(
             "insert into {t} (run_id, rule, phase, name, status, detail, at) values ({run}, {}, {}, {}, {}, {}, {})",
             self.text(rule)?,
@@ -205,6 +247,8 @@ pub(crate) fn text(rows: &Rows, row: usize, column: usize) -> Result<Option<Stri
 pub(crate) fn number(rows: &Rows, row: usize, column: usize) -> Result<i64, StateError> {
     match text(rows, row, column)? {
         None => Ok(0),
-        Some(text) => text.parse().map_err(|_| StateError::Damaged(format!("column {column} is no number"))),
+        Some(text) => text
+            .parse()
+            .map_err(|_| StateError::Damaged(format!("column {column} is no number"))),
     }
 }

@@ -45,7 +45,11 @@ impl Destination {
             Some(name) => Some(index(name)?),
             None => None,
         };
-        let match_ = header.match_.iter().map(|name| index(name)).collect::<Option<Vec<_>>>()?;
+        let match_ = header
+            .match_
+            .iter()
+            .map(|name| index(name))
+            .collect::<Option<Vec<_>>>()?;
         let ordered = table
             .uniques
             .iter()

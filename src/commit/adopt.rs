@@ -29,7 +29,11 @@ pub(super) struct Adopted {
 type Differences = Vec<(u16, bool)>;
 
 /// Looks at the target and decides. Reads only.
-pub(super) async fn adopt(session: &mut Session, ledger: &Ledger, batch: &Batch) -> Result<Adopted, DbError> {
+pub(super) async fn adopt(
+    session: &mut Session,
+    ledger: &Ledger,
+    batch: &Batch,
+) -> Result<Adopted, DbError> {
     let found = look(session, ledger, batch).await?;
     let mut fates = Fates::fresh(batch);
     let mut before = Vec::new();
@@ -37,7 +41,9 @@ pub(super) async fn adopt(session: &mut Session, ledger: &Ledger, batch: &Batch)
     let mut stale = Vec::new();
     let mut suspects: Vec<Suspect> = Vec::new();
     for (row, fate) in fates.0.iter_mut().enumerate() {
-        let Verdict::Write(outs) = &batch.judged[row].verdict else { continue };
+        let Verdict::Write(outs) = &batch.judged[row].verdict else {
+            continue;
+        };
         let key = &batch.keys[row];
         let mut decided: Vec<(usize, usize)> = Vec::new();
         let mut refused = None;
@@ -60,14 +66,30 @@ pub(super) async fn adopt(session: &mut Session, ledger: &Ledger, batch: &Batch)
             continue;
         }
         for (at, there) in decided {
-            suspects.push(Suspect { row, at, there, differences: differences(ledger, &found.rows, &outs[at], there) });
+            suspects.push(Suspect {
+                row,
+                at,
+                there,
+                differences: differences(ledger, &found.rows, &outs[at], there),
+            });
         }
     }
     settle_texts(session, ledger, batch, &found.rows, &mut suspects).await?;
     for suspect in suspects {
-        apply(ledger, batch, &found.rows, &suspect, &mut fates, &mut before);
+        apply(
+            ledger,
+            batch,
+            &found.rows,
+            &suspect,
+            &mut fates,
+            &mut before,
+        );
     }
-    Ok(Adopted { fates, stale, before })
+    Ok(Adopted {
+        fates,
+        stale,
+        before,
+    })
 }
 
 /// A row of ours that meets a row of the target.
@@ -88,23 +110,43 @@ struct Seen {
 
 async fn look(session: &mut Session, ledger: &Ledger, batch: &Batch) -> Result<Seen, DbError> {
     let to = &ledger.to;
-    let written = || batch.judged.iter().enumerate().filter_map(|(row, j)| match &j.verdict {
-        Verdict::Write(outs) => Some((row, outs)),
-        _ => None,
-    });
+    let written = || {
+        batch
+            .judged
+            .iter()
+            .enumerate()
+            .filter_map(|(row, j)| match &j.verdict {
+                Verdict::Write(outs) => Some((row, outs)),
+                _ => None,
+            })
+    };
     let outs = || written().flat_map(|(_, outs)| outs);
     let mut rows = find(session, to, &Lookup::Ids(outs().map(|o| o.id).collect())).await?;
     if let Some(legacy) = to.legacy.filter(|_| !ledger.rule.header.many) {
         let texts: Vec<String> = outs().filter_map(|o| cell_text(o, legacy)).collect();
-        rows.merge(&find(session, to, &Lookup::Legacy(texts.iter().map(String::as_str).collect())).await?);
+        rows.merge(
+            &find(
+                session,
+                to,
+                &Lookup::Legacy(texts.iter().map(String::as_str).collect()),
+            )
+            .await?,
+        );
     }
     if !to.match_.is_empty() {
         let tuples: HashSet<Vec<String>> = outs().filter_map(|o| match_of(ledger, o)).collect();
         rows.merge(&find(session, to, &Lookup::Match(tuples.into_iter().collect())).await?);
     }
     let mut mapped = HashMap::new();
-    if let Some(table) = ledger.prior.mappings.as_ref().filter(|_| !ledger.rule.header.many) {
-        let keys: Vec<&str> = written().filter_map(|(row, _)| single(&batch.keys[row])).collect();
+    if let Some(table) = ledger
+        .prior
+        .mappings
+        .as_ref()
+        .filter(|_| !ledger.rule.header.many)
+    {
+        let keys: Vec<&str> = written()
+            .filter_map(|(row, _)| single(&batch.keys[row]))
+            .collect();
         for keys in keys.chunks(5_000) {
             let list = literal_list(to.engine, &Logical::Int8, keys.iter().copied());
             if list.is_empty() {
@@ -116,29 +158,62 @@ async fn look(session: &mut Session, ledger: &Ledger, batch: &Batch) -> Result<S
             );
             let found = session.query(&sql).await?;
             for row in 0..found.len() {
-                let text = |column| found.cell(row, column).map(|c| String::from_utf8_lossy(&c).into_owned()).unwrap_or_default();
+                let text = |column| {
+                    found
+                        .cell(row, column)
+                        .map(|c| String::from_utf8_lossy(&c).into_owned())
+                        .unwrap_or_default()
+                };
                 if let Ok(id) = text(1).parse() {
                     mapped.insert(text(0), id);
                 }
             }
         }
-        rows.merge(&find(session, to, &Lookup::Ids(mapped.values().copied().collect())).await?);
+        rows.merge(
+            &find(
+                session,
+                to,
+                &Lookup::Ids(mapped.values().copied().collect()),
+            )
+            .await?,
+        );
     }
-    let (mut legacy, mut matched) = (HashMap::<_, Vec<usize>>::new(), HashMap::<_, Vec<usize>>::new());
+    let (mut legacy, mut matched) = (
+        HashMap::<_, Vec<usize>>::new(),
+        HashMap::<_, Vec<usize>>::new(),
+    );
     for row in 0..rows.len() {
-        if let Some(text) = to.legacy.and_then(|column| rows.text(row, usize::from(column))) {
+        if let Some(text) = to
+            .legacy
+            .and_then(|column| rows.text(row, usize::from(column)))
+        {
             legacy.entry(text).or_default().push(row);
         }
-        let tuple: Option<Vec<String>> = to.match_.iter().map(|c| rows.text(row, usize::from(*c))).collect();
+        let tuple: Option<Vec<String>> = to
+            .match_
+            .iter()
+            .map(|c| rows.text(row, usize::from(*c)))
+            .collect();
         if let Some(tuple) = tuple.filter(|t| !t.is_empty()) {
             matched.entry(tuple).or_default().push(row);
         }
     }
-    Ok(Seen { rows, legacy, matched, mapped })
+    Ok(Seen {
+        rows,
+        legacy,
+        matched,
+        mapped,
+    })
 }
 
 /// The target row that this row is, if any.
-fn resolve(ledger: &Ledger, seen: &Seen, key: &Key, out: &OutRow, stale: &mut Vec<String>) -> Result<Option<usize>, Reject> {
+fn resolve(
+    ledger: &Ledger,
+    seen: &Seen,
+    key: &Key,
+    out: &OutRow,
+    stale: &mut Vec<String>,
+) -> Result<Option<usize>, Reject> {
     let to = &ledger.to;
     let legacy_text = to.legacy.and_then(|column| cell_text(out, column));
     let none = Vec::new();
@@ -153,7 +228,9 @@ fn resolve(ledger: &Ledger, seen: &Seen, key: &Key, out: &OutRow, stale: &mut Ve
         }
         row
     });
-    let by_match = match_of(ledger, out).and_then(|tuple| seen.matched.get(&tuple)).unwrap_or(&none);
+    let by_match = match_of(ledger, out)
+        .and_then(|tuple| seen.matched.get(&tuple))
+        .unwrap_or(&none);
     let mut rows: Vec<usize> = by_legacy.clone();
     rows.extend(by_mapping);
     for row in by_match {
@@ -164,7 +241,12 @@ fn resolve(ledger: &Ledger, seen: &Seen, key: &Key, out: &OutRow, stale: &mut Ve
                 .filter(|_| !ledger.rule.header.many)
                 .and_then(|column| seen.rows.text(*row, usize::from(column)))
                 .filter(|text| Some(text) != legacy_text.as_ref())
-                .or_else(|| ledger.prior.owner(id).filter(|owner| *owner != key.to_string()));
+                .or_else(|| {
+                    ledger
+                        .prior
+                        .owner(id)
+                        .filter(|owner| *owner != key.to_string())
+                });
             if let Some(other) = of_another {
                 return Err(duplicate(&format!("source key {other}")));
             }
@@ -185,7 +267,11 @@ fn resolve(ledger: &Ledger, seen: &Seen, key: &Key, out: &OutRow, stale: &mut Ve
 }
 
 fn duplicate(other: &str) -> Reject {
-    Reject::new(Stage::Adopt, "duplicate_of", format!("the target row with this natural key belongs to {other}"))
+    Reject::new(
+        Stage::Adopt,
+        "duplicate_of",
+        format!("the target row with this natural key belongs to {other}"),
+    )
 }
 
 fn differences(ledger: &Ledger, found: &Found, out: &OutRow, there: usize) -> Differences {
@@ -198,7 +284,11 @@ fn differences(ledger: &Ledger, found: &Found, out: &OutRow, there: usize) -> Di
         }
         let blank = match actual {
             None => true,
-            Some(raw) => ledger.prior.defaults.get(column).is_some_and(|d| d.as_bytes() == unescape(raw).as_ref()),
+            Some(raw) => ledger
+                .prior
+                .defaults
+                .get(column)
+                .is_some_and(|d| d.as_bytes() == unescape(raw).as_ref()),
         };
         differences.push((*column, blank));
     }
@@ -206,14 +296,26 @@ fn differences(ledger: &Ledger, found: &Found, out: &OutRow, there: usize) -> Di
 }
 
 /// Drops differences in text that are none in value, as the target's server prints them.
-async fn settle_texts(session: &mut Session, ledger: &Ledger, batch: &Batch, found: &Found, suspects: &mut [Suspect]) -> Result<(), DbError> {
+async fn settle_texts(
+    session: &mut Session,
+    ledger: &Ledger,
+    batch: &Batch,
+    found: &Found,
+    suspects: &mut [Suspect],
+) -> Result<(), DbError> {
     let mut columns: HashSet<u16> = HashSet::new();
-    columns.extend(suspects.iter().flat_map(|s| s.differences.iter().map(|d| d.0)));
+    columns.extend(
+        suspects
+            .iter()
+            .flat_map(|s| s.differences.iter().map(|d| d.0)),
+    );
     for column in columns {
         let mut which = Vec::new();
         let mut texts = Vec::new();
         for (index, suspect) in suspects.iter().enumerate() {
-            let Verdict::Write(outs) = &batch.judged[suspect.row].verdict else { continue };
+            let Verdict::Write(outs) = &batch.judged[suspect.row].verdict else {
+                continue;
+            };
             if suspect.differences.iter().any(|d| d.0 == column)
                 && let Some(wanted) = cell_text(&outs[suspect.at], column)
                 && found.raw(suspect.there, usize::from(column)).is_some()
@@ -233,8 +335,17 @@ async fn settle_texts(session: &mut Session, ledger: &Ledger, batch: &Batch, fou
     Ok(())
 }
 
-fn apply(ledger: &Ledger, batch: &Batch, found: &Found, suspect: &Suspect, fates: &mut Fates, before: &mut Vec<(Uuid, String)>) {
-    let Verdict::Write(outs) = &batch.judged[suspect.row].verdict else { return };
+fn apply(
+    ledger: &Ledger,
+    batch: &Batch,
+    found: &Found,
+    suspect: &Suspect,
+    fates: &mut Fates,
+    before: &mut Vec<(Uuid, String)>,
+) {
+    let Verdict::Write(outs) = &batch.judged[suspect.row].verdict else {
+        return;
+    };
     let out = &outs[suspect.at];
     let id = found.id_of(suspect.there).unwrap_or(out.id);
     let adopted = id != out.id;
@@ -245,24 +356,43 @@ fn apply(ledger: &Ledger, batch: &Batch, found: &Found, suspect: &Suspect, fates
     match (adopted, policy) {
         _ if write.is_empty() => {}
         (false, _) if ledger.prior.is_ours(found.xmin(suspect.there).as_deref()) => {}
-        (false, _) => conflict = Some("somebody edited this row in the target since it was written"),
+        (false, _) => {
+            conflict = Some("somebody edited this row in the target since it was written")
+        }
         (true, Existing::Fill) => {
             left = suspect.differences.iter().any(|d| !d.1);
-            write = suspect.differences.iter().filter(|d| d.1).map(|d| d.0).collect();
+            write = suspect
+                .differences
+                .iter()
+                .filter(|d| d.1)
+                .map(|d| d.0)
+                .collect();
         }
         (true, Existing::Keep) => {
             left = true;
             write.clear();
         }
         (true, Existing::Update) => {}
-        (true, Existing::Conflict) => conflict = Some("the target holds this row with other values, and the rule says `existing: \"conflict\"`"),
+        (true, Existing::Conflict) => {
+            conflict = Some(
+                "the target holds this row with other values, and the rule says `existing: \"conflict\"`",
+            )
+        }
     }
     let fate = &mut fates.0[suspect.row];
     if let Some(why) = conflict {
         *fate = Fate::Reject(Box::new(Reject::new(Stage::Adopt, "conflict", why)));
         return;
     }
-    let Fate::Write { insert, update, same, kept } = fate else { return };
+    let Fate::Write {
+        insert,
+        update,
+        same,
+        kept,
+    } = fate
+    else {
+        return;
+    };
     insert.retain(|row| row.id != out.id);
     *kept |= left;
     if write.is_empty() {
@@ -270,7 +400,9 @@ fn apply(ledger: &Ledger, batch: &Batch, found: &Found, suspect: &Suspect, fates
         return;
     }
     before.push((id, found.image(suspect.there, &ledger.to)));
-    let cells = write.into_iter().map(|column| (column, out.cell(column).flatten().map(<[u8]>::to_vec)));
+    let cells = write
+        .into_iter()
+        .map(|column| (column, out.cell(column).flatten().map(<[u8]>::to_vec)));
     update.push((id, cells.collect()));
 }
 
@@ -281,7 +413,12 @@ fn cell_text(out: &OutRow, column: u16) -> Option<String> {
 
 fn match_of(ledger: &Ledger, out: &OutRow) -> Option<Vec<String>> {
     let to = &ledger.to;
-    (!to.match_.is_empty()).then(|| to.match_.iter().map(|column| cell_text(out, *column)).collect())?
+    (!to.match_.is_empty()).then(|| {
+        to.match_
+            .iter()
+            .map(|column| cell_text(out, *column))
+            .collect()
+    })?
 }
 
 fn single(key: &Key) -> Option<&str> {

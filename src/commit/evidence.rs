@@ -29,7 +29,8 @@ impl Masker {
     /// True when a column's value is never stored.
     pub fn is_secret(&self, column: &str) -> bool {
         let lower = column.to_lowercase();
-        self.secret.iter().any(|s| s == column) || ALWAYS_SECRET.iter().any(|word| lower.contains(word))
+        self.secret.iter().any(|s| s == column)
+            || ALWAYS_SECRET.iter().any(|word| lower.contains(word))
     }
 
     /// The row as a JSON object: text as it is, bytes that are no text as marked base64, long values cut
@@ -50,7 +51,10 @@ impl Masker {
         let mut hash = Sha256::new();
         hash.update(self.namespace.as_bytes());
         hash.update(bytes);
-        let hash: String = hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect();
+        let hash: String = hash.finalize()[..8]
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
         serde_json::json!({ "secret": { "length": bytes.len(), "hash": hash } })
     }
 }
@@ -75,10 +79,17 @@ fn base64(bytes: &[u8]) -> serde_json::Value {
     let kept = &bytes[..bytes.len().min(VALUE_MAX)];
     let mut out = String::with_capacity(kept.len() * 4 / 3 + 4);
     for group in kept.chunks(3) {
-        let bits = group.iter().fold(0_u32, |bits, b| bits << 8 | u32::from(*b)) << (8 * (3 - group.len()));
+        let bits = group
+            .iter()
+            .fold(0_u32, |bits, b| bits << 8 | u32::from(*b))
+            << (8 * (3 - group.len()));
         for place in 0..4 {
             let digit = DIGITS[(bits >> (18 - 6 * place) & 63) as usize];
-            out.push(if place <= group.len() { char::from(digit) } else { '=' });
+            out.push(if place <= group.len() {
+                char::from(digit)
+            } else {
+                '='
+            });
         }
     }
     serde_json::json!({ "base64": out, "length": bytes.len() })
@@ -90,7 +101,15 @@ mod tests {
 
     #[test]
     fn secrets_never_appear() {
-        let mut rows = Rows::new(["id".to_owned(), "Password".to_owned(), "note".to_owned(), "raw".to_owned()].into());
+        let mut rows = Rows::new(
+            [
+                "id".to_owned(),
+                "Password".to_owned(),
+                "note".to_owned(),
+                "raw".to_owned(),
+            ]
+            .into(),
+        );
         rows.push_cell(Some(b"7"));
         rows.push_cell(Some(b"pbkdf2_sha256$1"));
         rows.push_cell(Some(b"my diary"));

@@ -56,7 +56,11 @@ impl Fates {
     }
 
     /// Counts, codes and manifest; asserts that every row has one outcome.
-    pub fn settle(&self, batch: &Batch, reconcile: &[Reconcile]) -> Result<(Counts, CodeCounts, Manifest), CommitError> {
+    pub fn settle(
+        &self,
+        batch: &Batch,
+        reconcile: &[Reconcile],
+    ) -> Result<(Counts, CodeCounts, Manifest), CommitError> {
         let mut counts = Counts {
             base: batch.base,
             filtered: batch.filtered,
@@ -70,13 +74,22 @@ impl Fates {
         let mut manifest = Manifest::default();
         for (row, fate) in self.0.iter().enumerate() {
             let (verdict, outcome, ids) = match fate {
-                Fate::Write { insert, update, same, kept } => {
+                Fate::Write {
+                    insert,
+                    update,
+                    same,
+                    kept,
+                } => {
                     for note in &batch.judged[row].notes {
                         *codes.note.entry(note.code.clone()).or_default() += 1;
                     }
                     counts.kept += i64::from(*kept);
                     counts.target_rows += (insert.len() + update.len() + same.len()) as i64;
-                    let ids = insert.iter().map(|r| r.id).chain(update.iter().map(|u| u.0)).chain(same.iter().copied());
+                    let ids = insert
+                        .iter()
+                        .map(|r| r.id)
+                        .chain(update.iter().map(|u| u.0))
+                        .chain(same.iter().copied());
                     let outcome = if !insert.is_empty() {
                         counts.inserted += 1;
                         Outcome::Inserted
@@ -116,7 +129,11 @@ impl Fates {
             base: counts.base,
             filtered: counts.filtered,
             read: counts.read,
-            outcomes: counts.inserted + counts.updated + counts.unchanged + counts.skipped + counts.rejected,
+            outcomes: counts.inserted
+                + counts.updated
+                + counts.unchanged
+                + counts.skipped
+                + counts.rejected,
         })
     }
 

@@ -43,18 +43,31 @@ pub struct Writer {
 impl Writer {
     /// A writer that does everything but write, over a read-only connection: for dry runs.
     pub fn rehearsal(url: DatabaseUrl) -> Self {
-        Self { rehearsal: true, ..Self::new(url) }
+        Self {
+            rehearsal: true,
+            ..Self::new(url)
+        }
     }
 
     /// A writer that connects when it is first needed.
     pub fn new(url: DatabaseUrl) -> Self {
         let state = State::new(url.engine());
-        Self { url, session: None, state, rehearsal: false }
+        Self {
+            url,
+            session: None,
+            state,
+            rehearsal: false,
+        }
     }
 
     /// Commits a chunk as chunk `id`. Rows that the target refuses end in quarantine; everything else
     /// of the chunk lands, or the whole is tried again until it is known to have landed.
-    pub async fn land(&mut self, ledger: &Ledger, batch: &Batch, id: i64) -> Result<Landed, CommitError> {
+    pub async fn land(
+        &mut self,
+        ledger: &Ledger,
+        batch: &Batch,
+        id: i64,
+    ) -> Result<Landed, CommitError> {
         if self.rehearsal {
             return self.rehearse(ledger, batch).await;
         }
@@ -85,7 +98,12 @@ impl Writer {
                         if self.landed_after_all(id, deadline).await? {
                             let state = self.state;
                             let (counts, codes) = state.chunk(self.session().await?, id).await?;
-                            return Ok(Landed { counts, codes, attempts, ids: vec![] });
+                            return Ok(Landed {
+                                counts,
+                                codes,
+                                attempts,
+                                ids: vec![],
+                            });
                         }
                     }
                     _ => {
@@ -109,24 +127,49 @@ impl Writer {
             adopt(self.session().await?, ledger, batch).await?.fates
         };
         let (counts, codes, manifest) = fates.settle(batch, &ledger.rule.header.reconcile)?;
-        let ids = manifest.entries.into_iter().filter_map(|e| Some((e.key, *e.ids.first()?)));
-        Ok(Landed { counts, codes, attempts: 0, ids: ids.collect() })
+        let ids = manifest
+            .entries
+            .into_iter()
+            .filter_map(|e| Some((e.key, *e.ids.first()?)));
+        Ok(Landed {
+            counts,
+            codes,
+            attempts: 0,
+            ids: ids.collect(),
+        })
     }
 
-    async fn attempt(&mut self, ledger: &Ledger, batch: &Batch, id: i64, careful: bool, refused: &[(usize, Reject)]) -> Result<Landed, CommitError> {
+    async fn attempt(
+        &mut self,
+        ledger: &Ledger,
+        batch: &Batch,
+        id: i64,
+        careful: bool,
+        refused: &[(usize, Reject)],
+    ) -> Result<Landed, CommitError> {
         let state = self.state;
         point("chunk.begin")?;
         let session = self.session().await?;
         begin(session).await?;
-        let fence = session.query(&Claim::fence_sql(state, ledger.run, ledger.epoch)).await?;
+        let fence = session
+            .query(&Claim::fence_sql(state, ledger.run, ledger.epoch))
+            .await?;
         if fence.is_empty() {
             return Err(StateError::Fenced { run: ledger.run }.into());
         }
         point("chunk.fenced")?;
-        let Adopted { mut fates, stale, before } = if careful {
+        let Adopted {
+            mut fates,
+            stale,
+            before,
+        } = if careful {
             adopt(session, ledger, batch).await?
         } else {
-            Adopted { fates: Fates::fresh(batch), stale: vec![], before: vec![] }
+            Adopted {
+                fates: Fates::fresh(batch),
+                stale: vec![],
+                before: vec![],
+            }
         };
         reject(&mut fates, refused);
         let (counts, codes, manifest) = fates.settle(batch, &ledger.rule.header.reconcile)?;
@@ -166,7 +209,14 @@ impl Writer {
         if !stale.is_empty() {
             let detail = serde_json::json!({ "keys": stale, "count": stale.len() });
             sql.push(';');
-            sql.push_str(&state.finding_sql(ledger.run, &ledger.rule.name, "run", "stale_mapping", "warning", &detail)?);
+            sql.push_str(&state.finding_sql(
+                ledger.run,
+                &ledger.rule.name,
+                "run",
+                "stale_mapping",
+                "warning",
+                &detail,
+            )?);
         }
         session.execute(&sql).await?;
         point("chunk.state")?;
@@ -184,11 +234,21 @@ impl Writer {
                 }
             }
         }
-        Ok(Landed { counts, codes, attempts: 0, ids: vec![] })
+        Ok(Landed {
+            counts,
+            codes,
+            attempts: 0,
+            ids: vec![],
+        })
     }
 
     /// Which source rows does the target refuse?
-    async fn find_guilty(&mut self, ledger: &Ledger, batch: &Batch, refused: &[(usize, Reject)]) -> Result<(Vec<(usize, Reject)>, u64), CommitError> {
+    async fn find_guilty(
+        &mut self,
+        ledger: &Ledger,
+        batch: &Batch,
+        refused: &[(usize, Reject)],
+    ) -> Result<(Vec<(usize, Reject)>, u64), CommitError> {
         let session = self.session().await?;
         begin(session).await?;
         let mut adopted = adopt(session, ledger, batch).await?;
@@ -198,7 +258,10 @@ impl Writer {
         for (row, fate) in adopted.fates.0.iter().enumerate() {
             if let Fate::Write { insert, update, .. } = fate {
                 if !insert.is_empty() {
-                    pieces.push(Piece { row, rows: insert.iter().collect() });
+                    pieces.push(Piece {
+                        row,
+                        rows: insert.iter().collect(),
+                    });
                 }
                 if !update.is_empty() {
                     updates.push((row, update));
@@ -211,7 +274,8 @@ impl Writer {
             session.execute("savepoint change").await?;
             for (id, cells) in update {
                 attempts += 1;
-                let cells: Vec<(u16, Option<&[u8]>)> = cells.iter().map(|(c, v)| (*c, v.as_deref())).collect();
+                let cells: Vec<(u16, Option<&[u8]>)> =
+                    cells.iter().map(|(c, v)| (*c, v.as_deref())).collect();
                 match session.execute(&update_sql(&ledger.to, *id, &cells)?).await {
                     Ok(_) => {}
                     Err(error) if error.kind == ErrorKind::Row => {
@@ -224,12 +288,20 @@ impl Writer {
             }
         }
         let (guilty, tried) = guilty(session, &ledger.to, &pieces).await?;
-        found.extend(guilty.iter().map(|(row, error)| (*row, refusal(ledger, error))));
+        found.extend(
+            guilty
+                .iter()
+                .map(|(row, error)| (*row, refusal(ledger, error))),
+        );
         session.execute("rollback").await?;
         Ok((found, attempts + tried))
     }
 
-    async fn landed_after_all(&mut self, id: i64, deadline: tokio::time::Instant) -> Result<bool, CommitError> {
+    async fn landed_after_all(
+        &mut self,
+        id: i64,
+        deadline: tokio::time::Instant,
+    ) -> Result<bool, CommitError> {
         let state = self.state;
         let mut pause = RETRY_FIRST;
         loop {
@@ -239,7 +311,9 @@ impl Writer {
             };
             match asked {
                 Ok(answer) => return Ok(answer),
-                Err(StateError::Db(error)) if may_pass(error.kind) && tokio::time::Instant::now() < deadline => {
+                Err(StateError::Db(error))
+                    if may_pass(error.kind) && tokio::time::Instant::now() < deadline =>
+                {
                     self.session = None;
                     tokio::time::sleep(pause + jitter(pause)).await;
                     pause = (pause * 2).min(Duration::from_secs(10));
@@ -251,10 +325,16 @@ impl Writer {
 
     async fn session(&mut self) -> Result<&mut Session, DbError> {
         if self.session.is_none() {
-            let role = if self.rehearsal { Role::TargetReader } else { Role::TargetWriter };
+            let role = if self.rehearsal {
+                Role::TargetReader
+            } else {
+                Role::TargetWriter
+            };
             self.session = Some(Session::open(&self.url, role).await?);
         }
-        self.session.as_mut().ok_or_else(|| lost("the connection is gone"))
+        self.session
+            .as_mut()
+            .ok_or_else(|| lost("the connection is gone"))
     }
 
     async fn rollback(&mut self) {
@@ -301,7 +381,8 @@ async fn write_rows(session: &mut Session, ledger: &Ledger, fates: &Fates) -> Re
         if let Fate::Write { insert, update, .. } = fate {
             rows.extend(insert);
             for (id, cells) in update {
-                let cells: Vec<(u16, Option<&[u8]>)> = cells.iter().map(|(c, v)| (*c, v.as_deref())).collect();
+                let cells: Vec<(u16, Option<&[u8]>)> =
+                    cells.iter().map(|(c, v)| (*c, v.as_deref())).collect();
                 updates.push(update_sql(&ledger.to, *id, &cells)?);
             }
         }
@@ -325,13 +406,29 @@ fn reject(fates: &mut Fates, refused: &[(usize, Reject)]) {
 fn refusal(ledger: &Ledger, error: &DbError) -> Reject {
     let state = error.sqlstate.as_deref().unwrap_or_default();
     let constraint = error.constraint.clone().unwrap_or_default();
-    let column = error.column.as_ref().map(|c| format!(", column {c}")).unwrap_or_default();
+    let column = error
+        .column
+        .as_ref()
+        .map(|c| format!(", column {c}"))
+        .unwrap_or_default();
     let (code, why) = match state {
-        "23505" => ("duplicate_of", format!("another row already holds the unique value of {constraint}")),
-        "23503" => ("foreign_key", format!("the row that {constraint} refers to is not in the target")),
-        "23502" => ("not_null", format!("{} does not take NULL{column}", ledger.to.table.name)),
+        "23505" => (
+            "duplicate_of",
+            format!("another row already holds the unique value of {constraint}"),
+        ),
+        "23503" => (
+            "foreign_key",
+            format!("the row that {constraint} refers to is not in the target"),
+        ),
+        "23502" => (
+            "not_null",
+            format!("{} does not take NULL{column}", ledger.to.table.name),
+        ),
         "23514" => ("check", format!("check constraint {constraint} refuses it")),
-        _ => ("refused", format!("the target refuses it: {}", error.message)),
+        _ => (
+            "refused",
+            format!("the target refuses it: {}", error.message),
+        ),
     };
     let mut reject = Reject::new(Stage::Database, code, why);
     reject.sqlstate.clone_from(&error.sqlstate);
@@ -339,7 +436,13 @@ fn refusal(ledger: &Ledger, error: &DbError) -> Reject {
     reject
 }
 
-fn quarantine(state: State, ledger: &Ledger, batch: &Batch, fates: &Fates, chunk: i64) -> Result<String, StateError> {
+fn quarantine(
+    state: State,
+    ledger: &Ledger,
+    batch: &Batch,
+    fates: &Fates,
+    chunk: i64,
+) -> Result<String, StateError> {
     let mut rows = Vec::new();
     let mut fine = Vec::new();
     for (row, fate) in fates.0.iter().enumerate() {
@@ -357,7 +460,15 @@ fn quarantine(state: State, ledger: &Ledger, batch: &Batch, fates: &Fates, chunk
     }
     let fine: Vec<&str> = fine.iter().map(String::as_str).collect();
     let status = if ledger.accounted { "open" } else { "trial" };
-    state.quarantine_sql(&ledger.rule.name, ledger.run, chunk, &ledger.rule.fingerprints.transform, status, &rows, &fine)
+    state.quarantine_sql(
+        &ledger.rule.name,
+        ledger.run,
+        chunk,
+        &ledger.rule.fingerprints.transform,
+        status,
+        &rows,
+        &fine,
+    )
 }
 
 fn point(name: &str) -> Result<(), DbError> {
@@ -369,7 +480,10 @@ fn point(name: &str) -> Result<(), DbError> {
 
 /// Errors after which the same chunk may well land. Wrong passwords and missing rights never pass.
 fn may_pass(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Transient | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Unreachable)
+    matches!(
+        kind,
+        ErrorKind::Transient | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Unreachable
+    )
 }
 
 fn lost(why: &str) -> DbError {

@@ -31,9 +31,20 @@ pub struct Prior {
 
 impl Prior {
     /// Looks at the target. `written` is the number of target rows that the ledger says this pass wrote.
-    pub async fn look(session: &mut Session, state: Option<State>, to: &Destination, rule: &Rule, pass: i64, written: i64) -> Result<Self, StateError> {
-        let counted = session.query(&format!("select count(*) from {}", to.sql())).await?;
-        let rows: i64 = text(&counted, 0, 0)?.and_then(|t| t.parse().ok()).unwrap_or(0);
+    pub async fn look(
+        session: &mut Session,
+        state: Option<State>,
+        to: &Destination,
+        rule: &Rule,
+        pass: i64,
+        written: i64,
+    ) -> Result<Self, StateError> {
+        let counted = session
+            .query(&format!("select count(*) from {}", to.sql()))
+            .await?;
+        let rows: i64 = text(&counted, 0, 0)?
+            .and_then(|t| t.parse().ok())
+            .unwrap_or(0);
         let mut prior = Self {
             untouched: rows == written,
             mappings: mappings(session, to).await?,
@@ -48,29 +59,51 @@ impl Prior {
         Ok(prior)
     }
 
-    async fn remember(&mut self, session: &mut Session, state: State, to: &Destination, rule: &Rule, pass: i64) -> Result<(), StateError> {
+    async fn remember(
+        &mut self,
+        session: &mut Session,
+        state: State,
+        to: &Destination,
+        rule: &Rule,
+        pass: i64,
+    ) -> Result<(), StateError> {
         let existing = rule.header.existing;
         let rule = rule.name.as_str();
-        let sql = format!("select key from {} where rule = {}", state.table("quarantine"), state.text(rule)?);
+        let sql = format!(
+            "select key from {} where rule = {}",
+            state.table("quarantine"),
+            state.text(rule)?
+        );
         let rows = session.query(&sql).await?;
         for row in 0..rows.len() {
             self.quarantined.extend(text(&rows, row, 0)?);
         }
         if to.engine == Engine::Postgres {
-            let sql = format!("select distinct (xid::numeric % 4294967296)::text from {} where rule = {} and xid is not null", state.table("chunk"), state.text(rule)?);
+            let sql = format!(
+                "select distinct (xid::numeric % 4294967296)::text from {} where rule = {} and xid is not null",
+                state.table("chunk"),
+                state.text(rule)?
+            );
             let rows = session.query(&sql).await?;
             for row in 0..rows.len() {
                 self.xids.extend(text(&rows, row, 0)?);
             }
         }
         if to.legacy.is_none() || existing == Existing::Keep {
-            let owners = self.owners.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let owners = self
+                .owners
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner);
             for pass in [pass - 1, pass] {
                 for kind in ["pass", "sweep"] {
                     let mut after = 0;
                     loop {
-                        let found = state.manifests(session, rule, pass, kind, after, 20).await?;
-                        let Some((last, ..)) = found.last() else { break };
+                        let found = state
+                            .manifests(session, rule, pass, kind, after, 20)
+                            .await?;
+                        let Some((last, ..)) = found.last() else {
+                            break;
+                        };
                         after = *last;
                         for (_, _, manifest) in &found {
                             for entry in &manifest.entries {
@@ -91,7 +124,11 @@ impl Prior {
 
     /// The key that an id was given to, as far as the manifests know.
     pub fn owner(&self, id: Uuid) -> Option<String> {
-        self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        self.owners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned()
     }
 
     /// True when the key was in quarantine when the segment began.
@@ -101,24 +138,39 @@ impl Prior {
 
     /// Remembers who got an id.
     pub fn give(&self, id: Uuid, key: &str) {
-        self.owners.lock().unwrap_or_else(PoisonError::into_inner).insert(id, key.to_owned());
+        self.owners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, key.to_owned());
     }
 }
 
 /// `migration_mappings` in the one shape that we know; in any other it is left alone.
 async fn mappings(session: &mut Session, to: &Destination) -> Result<Option<String>, DbError> {
     let name = crate::db::TableName::parse("migration_mappings");
-    let Some(table) = crate::catalog::table(session, &name).await? else { return Ok(None) };
-    let known = ["entity_type", "legacy_id", "new_id"].iter().all(|c| table.column(c).is_some());
+    let Some(table) = crate::catalog::table(session, &name).await? else {
+        return Ok(None);
+    };
+    let known = ["entity_type", "legacy_id", "new_id"]
+        .iter()
+        .all(|c| table.column(c).is_some());
     Ok(known.then(|| name.sql(to.engine)))
 }
 
-async fn defaults(session: &mut Session, to: &Destination) -> Result<HashMap<u16, String>, DbError> {
+async fn defaults(
+    session: &mut Session,
+    to: &Destination,
+) -> Result<HashMap<u16, String>, DbError> {
     let mut found = HashMap::new();
     for (index, column) in to.table.columns.iter().enumerate() {
-        let Some(default) = column.default.as_ref().filter(|d| d.immutable) else { continue };
+        let Some(default) = column.default.as_ref().filter(|d| d.immutable) else {
+            continue;
+        };
         let cast = match to.engine {
-            Engine::Postgres => format!("select ({})::{}::text", default.expression, column.type_name),
+            Engine::Postgres => format!(
+                "select ({})::{}::text",
+                default.expression, column.type_name
+            ),
             Engine::Sqlite => format!("select {}", default.expression),
         };
         let rows = session.query(&cast).await?;

@@ -45,7 +45,10 @@ pub fn failpoint(name: &str) -> Action {
         return Action::Go;
     }
     let mut passed = PASSED.lock().unwrap_or_else(PoisonError::into_inner);
-    let count = passed.get_or_insert_default().entry(name.to_owned()).or_default();
+    let count = passed
+        .get_or_insert_default()
+        .entry(name.to_owned())
+        .or_default();
     *count += 1;
     if *count != *nth {
         return Action::Go;

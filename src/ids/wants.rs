@@ -61,7 +61,12 @@ pub struct Wants {
 
 impl Wants {
     /// Resolves a rule's `ids` and `lookups` against both catalogs. `columns` are those of the rows.
-    pub async fn prepare(rule: &Rule, columns: &[(String, Logical)], source: &mut Session, target: &mut Session) -> Result<Self, Vec<Diagnostic>> {
+    pub async fn prepare(
+        rule: &Rule,
+        columns: &[(String, Logical)],
+        source: &mut Session,
+        target: &mut Session,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let mut problems = Vec::new();
         let mut lookups = Vec::new();
         for decl in &rule.header.lookups {
@@ -85,11 +90,16 @@ impl Wants {
                 return Ok(From::Row(index));
             }
             if let Some((lookup, column)) = name.split_once('.')
-                && let Some(at) = lookups.iter().position(|l: &LookupWant| l.decl.name == lookup)
+                && let Some(at) = lookups
+                    .iter()
+                    .position(|l: &LookupWant| l.decl.name == lookup)
                 && let Some(column) = lookups[at].decl.take.iter().position(|t| t == column)
             {
                 // the first column of a lookup's rows is its key
-                return Ok(From::Lookup { lookup: at, column: column + 1 });
+                return Ok(From::Lookup {
+                    lookup: at,
+                    column: column + 1,
+                });
             }
             let problem = Diagnostic::error(format!("`{name}` in `{section}.{owner}` is neither a column of the row nor `lookup.column`"))
                 .hint("name a column that `base` or `from` delivers, or take the column in a declared lookup");
@@ -120,10 +130,19 @@ impl Wants {
         for (want, keys) in lookups.iter_mut().zip(resolved_keys) {
             want.keys = keys;
         }
-        if problems.is_empty() { Ok(Self { ids, lookups }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Self { ids, lookups })
+        } else {
+            Err(problems)
+        }
     }
 
-    async fn lookup(rule: &Rule, decl: &LookupDecl, source: &mut Session, target: &mut Session) -> Result<LookupWant, Diagnostic> {
+    async fn lookup(
+        rule: &Rule,
+        decl: &LookupDecl,
+        source: &mut Session,
+        target: &mut Session,
+    ) -> Result<LookupWant, Diagnostic> {
         let placed = |problem: Diagnostic| match rule.place_of(&["lookups", &decl.name]) {
             Some(place) => problem.at(place),
             None => problem,
@@ -133,16 +152,26 @@ impl Wants {
             Side::Target => target,
         };
         let select = format!("select * from {}", from_sql(session.engine(), &decl.from));
-        let known = catalog::describe(session, &select).await.map_err(|e| placed(Diagnostic::from(e)))?;
+        let known = catalog::describe(session, &select)
+            .await
+            .map_err(|e| placed(Diagnostic::from(e)))?;
         let find = |name: &String| {
-            known.iter().find(|(column, _)| column == name).map(|(_, logical)| logical.clone()).ok_or_else(|| {
-                let problem = Diagnostic::error(format!("lookup `{}` has no column `{name}`", decl.name));
-                let nearest = crate::diagnostic::did_you_mean(name, known.iter().map(|(c, _)| c.as_str()));
-                placed(match nearest {
-                    Some(nearest) => problem.hint(format!("did you mean `{nearest}`?")),
-                    None => problem,
+            known
+                .iter()
+                .find(|(column, _)| column == name)
+                .map(|(_, logical)| logical.clone())
+                .ok_or_else(|| {
+                    let problem =
+                        Diagnostic::error(format!("lookup `{}` has no column `{name}`", decl.name));
+                    let nearest = crate::diagnostic::did_you_mean(
+                        name,
+                        known.iter().map(|(c, _)| c.as_str()),
+                    );
+                    placed(match nearest {
+                        Some(nearest) => problem.hint(format!("did you mean `{nearest}`?")),
+                        None => problem,
+                    })
                 })
-            })
         };
         let by = find(&decl.by)?;
         for name in &decl.order {
@@ -153,29 +182,58 @@ impl Wants {
             columns.push((name.clone(), find(name)?));
         }
         let types = columns.iter().map(|(_, logical)| logical.clone()).collect();
-        Ok(LookupWant { decl: decl.clone(), by, columns, types, keys: vec![] })
+        Ok(LookupWant {
+            decl: decl.clone(),
+            by,
+            columns,
+            types,
+            keys: vec![],
+        })
     }
 
-    async fn parent(rule: &Rule, decl: &IdsDecl, target: &mut Session) -> Result<IdsWant, Diagnostic> {
+    async fn parent(
+        rule: &Rule,
+        decl: &IdsDecl,
+        target: &mut Session,
+    ) -> Result<IdsWant, Diagnostic> {
         let placed = |problem: Diagnostic| match rule.place_of(&["ids", &decl.entity]) {
             Some(place) => problem.at(place),
             None => problem,
         };
         let name = TableName::parse(&decl.entity);
-        let table = catalog::table(target, &name).await.map_err(|e| placed(e.into()))?;
+        let table = catalog::table(target, &name)
+            .await
+            .map_err(|e| placed(e.into()))?;
         let Some(table) = table else {
-            return Err(placed(Diagnostic::error(format!("`ids.{}`: the target has no table `{}`", decl.entity, decl.entity))));
+            return Err(placed(Diagnostic::error(format!(
+                "`ids.{}`: the target has no table `{}`",
+                decl.entity, decl.entity
+            ))));
         };
         let Some(id) = table.id_column() else {
-            return Err(placed(Diagnostic::error(format!("`ids.{}`: `{}` has no uuid primary key", decl.entity, decl.entity))));
+            return Err(placed(Diagnostic::error(format!(
+                "`ids.{}`: `{}` has no uuid primary key",
+                decl.entity, decl.entity
+            ))));
         };
         let known = match &decl.legacy {
             None => None,
             Some(legacy) => match table.column(legacy) {
-                Some(column) => Some((name, legacy.clone(), column.logical.clone(), id.name.clone())),
+                Some(column) => Some((
+                    name,
+                    legacy.clone(),
+                    column.logical.clone(),
+                    id.name.clone(),
+                )),
                 None => {
-                    let problem = Diagnostic::error(format!("`ids.{}.legacy`: `{}` has no column `{legacy}`", decl.entity, decl.entity));
-                    let nearest = crate::diagnostic::did_you_mean(legacy, table.columns.iter().map(|c| c.name.as_str()));
+                    let problem = Diagnostic::error(format!(
+                        "`ids.{}.legacy`: `{}` has no column `{legacy}`",
+                        decl.entity, decl.entity
+                    ));
+                    let nearest = crate::diagnostic::did_you_mean(
+                        legacy,
+                        table.columns.iter().map(|c| c.name.as_str()),
+                    );
                     return Err(placed(match nearest {
                         Some(nearest) => problem.hint(format!("did you mean `{nearest}`?")),
                         None => problem,
@@ -183,11 +241,22 @@ impl Wants {
                 }
             },
         };
-        Ok(IdsWant { decl: decl.clone(), table: known, from: vec![], cache: HashMap::new() })
+        Ok(IdsWant {
+            decl: decl.clone(),
+            table: known,
+            from: vec![],
+            cache: HashMap::new(),
+        })
     }
 
     /// Fetches everything that these rows may ask for.
-    pub async fn fetch(&mut self, rows: &Rows, source: &mut Session, target: &mut Session, known: &Known) -> Result<Answers, DbError> {
+    pub async fn fetch(
+        &mut self,
+        rows: &Rows,
+        source: &mut Session,
+        target: &mut Session,
+        known: &Known,
+    ) -> Result<Answers, DbError> {
         let mut answers = Answers::default();
         let mut open: Vec<usize> = (0..self.lookups.len()).collect();
         while !open.is_empty() {
@@ -196,7 +265,12 @@ impl Wants {
                 From::Row(_) => true,
                 From::Lookup { lookup, .. } => answers.lookups.contains_key(&names[*lookup]),
             };
-            let Some(at) = open.iter().position(|index| self.lookups[*index].keys.iter().all(ready)) else { break };
+            let Some(at) = open
+                .iter()
+                .position(|index| self.lookups[*index].keys.iter().all(ready))
+            else {
+                break;
+            };
             let want = &self.lookups[open.remove(at)];
             let keys = self.keys(&want.keys, rows, &answers);
             let session = match want.decl.db {
@@ -206,10 +280,18 @@ impl Wants {
             let answer = want.fetch(session, &keys).await?;
             answers.lookups.insert(want.decl.name.clone(), answer);
         }
-        let keys: Vec<HashSet<String>> = self.ids.iter().map(|want| self.keys(&want.from, rows, &answers)).collect();
+        let keys: Vec<HashSet<String>> = self
+            .ids
+            .iter()
+            .map(|want| self.keys(&want.from, rows, &answers))
+            .collect();
         for (want, keys) in self.ids.iter_mut().zip(keys) {
-            let answer = want.fetch(target, keys, known.get(&want.decl.entity)).await?;
-            answers.ids.insert(want.decl.entity.clone(), Arc::new(answer));
+            let answer = want
+                .fetch(target, keys, known.get(&want.decl.entity))
+                .await?;
+            answers
+                .ids
+                .insert(want.decl.entity.clone(), Arc::new(answer));
         }
         Ok(answers)
     }
@@ -244,7 +326,9 @@ impl Wants {
         let mut hash = Sha256::new();
         hash_row(&mut hash, rows, row);
         for want in &self.lookups {
-            let Some(answer) = answers.lookups.get(&want.decl.name) else { continue };
+            let Some(answer) = answers.lookups.get(&want.decl.name) else {
+                continue;
+            };
             for_each_key(&want.keys, &self.lookups, rows, row, answers, &mut |key| {
                 for at in answer.groups.get(key).cloned().unwrap_or_default() {
                     hash_row(&mut hash, &answer.rows, at);
@@ -253,12 +337,21 @@ impl Wants {
             });
         }
         for want in &self.ids {
-            let Some(answer) = answers.ids.get(&want.decl.entity) else { continue };
-            for_each_key(&want.from, &self.lookups, rows, row, answers, &mut |key| match answer.get(key) {
-                Some(IdAnswer::One(id)) => hash.update(id.as_bytes()),
-                Some(IdAnswer::Many) => hash.update([2]),
-                _ => hash.update([3]),
-            });
+            let Some(answer) = answers.ids.get(&want.decl.entity) else {
+                continue;
+            };
+            for_each_key(
+                &want.from,
+                &self.lookups,
+                rows,
+                row,
+                answers,
+                &mut |key| match answer.get(key) {
+                    Some(IdAnswer::One(id)) => hash.update(id.as_bytes()),
+                    Some(IdAnswer::Many) => hash.update([2]),
+                    _ => hash.update([3]),
+                },
+            );
         }
         let mut short = [0; 16];
         short.copy_from_slice(&hash.finalize()[..16]);
@@ -275,7 +368,14 @@ fn hash_row(hash: &mut Sha256, rows: &Rows, row: usize) {
     }
 }
 
-fn for_each_key(from: &[From], lookups: &[LookupWant], rows: &Rows, row: usize, answers: &Answers, call: &mut dyn FnMut(&str)) {
+fn for_each_key(
+    from: &[From],
+    lookups: &[LookupWant],
+    rows: &Rows,
+    row: usize,
+    answers: &Answers,
+    call: &mut dyn FnMut(&str),
+) {
     for from in from {
         match from {
             From::Row(column) => {
@@ -285,7 +385,9 @@ fn for_each_key(from: &[From], lookups: &[LookupWant], rows: &Rows, row: usize, 
             }
             From::Lookup { lookup, column } => {
                 let want = &lookups[*lookup];
-                let Some(answer) = answers.lookups.get(&want.decl.name) else { continue };
+                let Some(answer) = answers.lookups.get(&want.decl.name) else {
+                    continue;
+                };
                 for_each_key(&want.keys, lookups, rows, row, answers, &mut |key| {
                     for at in answer.groups.get(key).cloned().unwrap_or_default() {
                         if let Some(Ok(text)) = answer.rows.text(at, *column) {
@@ -299,11 +401,19 @@ fn for_each_key(from: &[From], lookups: &[LookupWant], rows: &Rows, row: usize, 
 }
 
 impl IdsWant {
-    async fn fetch(&mut self, target: &mut Session, keys: HashSet<String>, known: Option<&HashMap<String, Uuid>>) -> Result<HashMap<String, IdAnswer>, DbError> {
+    async fn fetch(
+        &mut self,
+        target: &mut Session,
+        keys: HashSet<String>,
+        known: Option<&HashMap<String, Uuid>>,
+    ) -> Result<HashMap<String, IdAnswer>, DbError> {
         if self.cache.len() > CACHE_MAX {
             self.cache.clear();
         }
-        let missing: Vec<&String> = keys.iter().filter(|key| !self.cache.contains_key(*key)).collect();
+        let missing: Vec<&String> = keys
+            .iter()
+            .filter(|key| !self.cache.contains_key(*key))
+            .collect();
         let mut fresh: HashMap<String, IdAnswer> = HashMap::new();
         if let Some((table, legacy, logical, id)) = &self.table {
             for keys in missing.chunks(KEYS_PER_QUERY) {
@@ -317,12 +427,21 @@ impl IdsWant {
                     legacy = ident(legacy),
                     id = ident(id),
                 );
-                let columns = [("legacy".to_owned(), logical.clone()), ("id".to_owned(), Logical::Uuid)];
+                let columns = [
+                    ("legacy".to_owned(), logical.clone()),
+                    ("id".to_owned(), Logical::Uuid),
+                ];
                 let rows = target.copy_out_typed(&sql, &columns).await?;
                 for row in 0..rows.len() {
-                    let (Some(Ok(key)), Some(Ok(id))) = (rows.text(row, 0), rows.text(row, 1)) else { continue };
+                    let (Some(Ok(key)), Some(Ok(id))) = (rows.text(row, 0), rows.text(row, 1))
+                    else {
+                        continue;
+                    };
                     let answer = id.parse().map_or(IdAnswer::None, IdAnswer::One);
-                    fresh.entry(key.into_owned()).and_modify(|a| *a = IdAnswer::Many).or_insert(answer);
+                    fresh
+                        .entry(key.into_owned())
+                        .and_modify(|a| *a = IdAnswer::Many)
+                        .or_insert(answer);
                 }
             }
         }
@@ -345,7 +464,11 @@ impl IdsWant {
 }
 
 impl LookupWant {
-    async fn fetch(&self, session: &mut Session, keys: &HashSet<String>) -> Result<LookupAnswer, DbError> {
+    async fn fetch(
+        &self,
+        session: &mut Session,
+        keys: &HashSet<String>,
+    ) -> Result<LookupAnswer, DbError> {
         let mut answer = LookupAnswer {
             types: self.types.clone(),
             groups: keys.iter().map(|key| (key.clone(), 0..0)).collect(),
@@ -361,8 +484,12 @@ impl LookupWant {
                 continue;
             }
             let by = ident(&self.decl.by);
-            let take: Vec<String> = std::iter::once(by.clone()).chain(self.decl.take.iter().map(|c| ident(c))).collect();
-            let order: Vec<String> = std::iter::once(by.clone()).chain(self.decl.order.iter().map(|c| ident(c))).collect();
+            let take: Vec<String> = std::iter::once(by.clone())
+                .chain(self.decl.take.iter().map(|c| ident(c)))
+                .collect();
+            let order: Vec<String> = std::iter::once(by.clone())
+                .chain(self.decl.order.iter().map(|c| ident(c)))
+                .collect();
             let sql = format!(
                 "select {} from {} where {by} in ({list}) order by {}",
                 take.join(", "),
@@ -371,7 +498,9 @@ impl LookupWant {
             );
             let rows = session.copy_out_typed(&sql, &self.columns).await?;
             for row in 0..rows.len() {
-                let Some(Ok(key)) = rows.text(row, 0) else { continue };
+                let Some(Ok(key)) = rows.text(row, 0) else {
+                    continue;
+                };
                 let at = all.len();
                 let group = answer.groups.entry(key.into_owned()).or_insert(at..at);
                 if group.is_empty() {

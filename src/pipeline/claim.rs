@@ -5,9 +5,9 @@ use std::process::Command;
 use uuid::Uuid;
 
 use super::{RuleOutcome, RunError, World};
-use crate::rule::Rule;
 use crate::config::Config;
 use crate::db::{Role, Session};
+use crate::rule::Rule;
 use crate::state::{Claim, RunRecord, State, host_name};
 
 pub(super) struct Claimed {
@@ -18,10 +18,21 @@ pub(super) struct Claimed {
 
 /// The namespace to compute ids with, without writing anything: the stored one, else the
 /// environment's, else a fresh one (stored by [`take`]).
-pub(super) async fn namespace(config: &Config, state: State, target: &mut Session, exists: bool) -> Result<Uuid, RunError> {
-    let stored = if exists { state.stored_namespace(target).await? } else { None };
+pub(super) async fn namespace(
+    config: &Config,
+    state: State,
+    target: &mut Session,
+    exists: bool,
+) -> Result<Uuid, RunError> {
+    let stored = if exists {
+        state.stored_namespace(target).await?
+    } else {
+        None
+    };
     match (stored, config.namespace) {
-        (Some(stored), Some(given)) if stored != given => Err(crate::state::StateError::Namespace.into()),
+        (Some(stored), Some(given)) if stored != given => {
+            Err(crate::state::StateError::Namespace.into())
+        }
         (Some(stored), _) => Ok(stored),
         (None, given) => Ok(given.unwrap_or_else(Uuid::new_v4)),
     }
@@ -38,7 +49,10 @@ pub(super) async fn take(world: &mut World<'_>) -> Result<Claimed, RunError> {
     let mut writer = Session::open(url, Role::TargetWriter).await?;
     let (_, made) = state.namespace(&mut writer, Some(world.namespace)).await?;
     let stored = state.stored_namespace(&mut writer).await?;
-    let fresh = !made && world.config.namespace.is_none() && stored == Some(world.namespace) && claim.run == 1;
+    let fresh = !made
+        && world.config.namespace.is_none()
+        && stored == Some(world.namespace)
+        && claim.run == 1;
     world.next_chunk = state.next_chunk(&mut writer).await?;
     world.writer = Some(writer);
     world.exists = true;
@@ -85,17 +99,25 @@ async fn one(world: &mut World<'_>, postgres: &str, sqlite: &str) -> String {
     if sql.is_empty() {
         return String::new();
     }
-    let Ok(rows) = world.target.query(sql).await else { return String::new() };
+    let Ok(rows) = world.target.query(sql).await else {
+        return String::new();
+    };
     if rows.is_empty() {
         return String::new();
     }
-    rows.cell(0, 0).map(|c| String::from_utf8_lossy(&c).into_owned()).unwrap_or_default()
+    rows.cell(0, 0)
+        .map(|c| String::from_utf8_lossy(&c).into_owned())
+        .unwrap_or_default()
 }
 
 fn os_user() -> String {
     #[cfg(unix)]
     {
-        nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|u| u.name).unwrap_or_default()
+        nix::unistd::User::from_uid(nix::unistd::geteuid())
+            .ok()
+            .flatten()
+            .map(|u| u.name)
+            .unwrap_or_default()
     }
     #[cfg(not(unix))]
     {
@@ -106,15 +128,27 @@ fn os_user() -> String {
 /// The rules' git revision, with `+` when they differ from it; empty outside a repository.
 fn revision(config: &Config) -> String {
     let git = |args: &[&str]| {
-        let out = Command::new("git").arg("-C").arg(&config.rules).args(args).output().ok()?;
-        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+        let out = Command::new("git")
+            .arg("-C")
+            .arg(&config.rules)
+            .args(args)
+            .output()
+            .ok()?;
+        out.status
+            .success()
+            .then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
     };
-    let Some(head) = git(&["rev-parse", "--short=12", "HEAD"]) else { return String::new() };
+    let Some(head) = git(&["rev-parse", "--short=12", "HEAD"]) else {
+        return String::new();
+    };
     let changed = git(&["status", "--porcelain", "--", "."]).is_some_and(|s| !s.is_empty());
     if changed { format!("{head}+") } else { head }
 }
 
 /// A procedural rule.
-pub(super) async fn procedure(_world: &mut World<'_>, rule: &Rule) -> Result<RuleOutcome, RunError> {
+pub(super) async fn procedure(
+    _world: &mut World<'_>,
+    rule: &Rule,
+) -> Result<RuleOutcome, RunError> {
     Err(crate::diagnostic::Diagnostic::error(format!("`{}` is procedural", rule.name)).into())
 }

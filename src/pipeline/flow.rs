@@ -43,7 +43,13 @@ pub(super) struct Flowed {
 }
 
 /// Moves rows until there are none left, somebody asks to stop, or something breaks.
-pub(super) async fn flow(world: &mut World<'_>, step: &mut Step, ledger: &Arc<Ledger>, reading: Reading, budget: Budget) -> Result<Flowed, RunError> {
+pub(super) async fn flow(
+    world: &mut World<'_>,
+    step: &mut Step,
+    ledger: &Arc<Ledger>,
+    reading: Reading,
+    budget: Budget,
+) -> Result<Flowed, RunError> {
     let (to_script, script_input) = mpsc::channel::<Asked>(1);
     let (script_output, mut judged) = mpsc::channel::<Answer>(1);
     let thread = judge::start(step.bound.clone(), budget, script_input, script_output)
@@ -51,7 +57,8 @@ pub(super) async fn flow(world: &mut World<'_>, step: &mut Step, ledger: &Arc<Le
     let failed = Arc::new(AtomicBool::new(false));
     let url = world.config.target()?.clone();
     let rehearsal = world.options.dry_run;
-    let writers = if rehearsal || ledger.to.ordered || ledger.to.engine == crate::db::Engine::Sqlite {
+    let writers = if rehearsal || ledger.to.ordered || ledger.to.engine == crate::db::Engine::Sqlite
+    {
         1
     } else {
         world.options.writers.max(1)
@@ -61,11 +68,30 @@ pub(super) async fn flow(world: &mut World<'_>, step: &mut Step, ledger: &Arc<Le
     let work = Arc::new(tokio::sync::Mutex::new(work));
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..writers {
-        let writer = if rehearsal { Writer::rehearsal(url.clone()) } else { Writer::new(url.clone()) };
-        tasks.spawn(write(writer, ledger.clone(), work.clone(), results.clone(), failed.clone()));
+        let writer = if rehearsal {
+            Writer::rehearsal(url.clone())
+        } else {
+            Writer::new(url.clone())
+        };
+        tasks.spawn(write(
+            writer,
+            ledger.clone(),
+            work.clone(),
+            results.clone(),
+            failed.clone(),
+        ));
     }
     drop(results);
-    let World { source, target, known, stop, watcher, options, next_chunk, .. } = world;
+    let World {
+        source,
+        target,
+        known,
+        stop,
+        watcher,
+        options,
+        next_chunk,
+        ..
+    } = world;
     let mut reader = Reader {
         source,
         target,
@@ -109,7 +135,10 @@ pub(super) async fn flow(world: &mut World<'_>, step: &mut Step, ledger: &Arc<Le
     let (end, broken, collected) = tokio::join!(read, dispatch, collect);
     while tasks.join_next().await.is_some() {}
     if thread.join().is_err() {
-        return Err(Diagnostic::error(format!("the script thread of `{rule}` ended without a word; nothing of its chunk was written")).into());
+        return Err(Diagnostic::error(format!(
+            "the script thread of `{rule}` ended without a word; nothing of its chunk was written"
+        ))
+        .into());
     }
     if let Some(problem) = broken {
         return Err(problem.into());
@@ -136,13 +165,21 @@ async fn write(
         if result.is_err() {
             failed.store(true, Ordering::SeqCst);
         }
-        if results.send((batch.base.max(0) as u64, result)).await.is_err() {
+        if results
+            .send((batch.base.max(0) as u64, result))
+            .await
+            .is_err()
+        {
             return;
         }
     }
 }
 
-async fn collect(landed: &mut mpsc::Receiver<(u64, Result<Landed, CommitError>)>, watcher: &dyn Watcher, rule: &str) -> Result<Flowed, CommitError> {
+async fn collect(
+    landed: &mut mpsc::Receiver<(u64, Result<Landed, CommitError>)>,
+    watcher: &dyn Watcher,
+    rule: &str,
+) -> Result<Flowed, CommitError> {
     let mut flowed = Flowed::default();
     let mut failure = None;
     while let Some((base, result)) = landed.recv().await {
@@ -168,8 +205,14 @@ fn commit_failed(rule: &str, error: CommitError) -> RunError {
     match error {
         CommitError::State(error) => error.into(),
         CommitError::Db(error) => {
-            let problem = Diagnostic::from(error).note(format!("while writing `{rule}`; what was committed before stays"));
-            problem.hint("mend the cause and run the same command again: it goes on from the checkpoint").into()
+            let problem = Diagnostic::from(error).note(format!(
+                "while writing `{rule}`; what was committed before stays"
+            ));
+            problem
+                .hint(
+                    "mend the cause and run the same command again: it goes on from the checkpoint",
+                )
+                .into()
         }
         other => Diagnostic::error(other.to_string()).into(),
     }
@@ -216,15 +259,32 @@ impl Reader<'_> {
                     return Ok(false);
                 }
                 let begun = Instant::now();
-                let page = self.source.next_page(self.query, after.as_ref(), gap.hi.as_ref(), self.options.batch_rows).await;
-                let Some(page) = page.map_err(|e| page_failed(self.query, e))? else { break };
+                let page = self
+                    .source
+                    .next_page(
+                        self.query,
+                        after.as_ref(),
+                        gap.hi.as_ref(),
+                        self.options.batch_rows,
+                    )
+                    .await;
+                let Some(page) = page.map_err(|e| page_failed(self.query, e))? else {
+                    break;
+                };
                 World::point("page.read");
-                let span = Span { no, lo: page.lo, hi: Some(page.hi.clone()) };
+                let span = Span {
+                    no,
+                    lo: page.lo,
+                    hi: Some(page.hi.clone()),
+                };
                 after = Some(page.hi);
                 if gap.hi.is_none() {
                     no += 1;
                 }
-                if !self.ask(span, page.base, page.filtered, page.rows, page.keys, begun).await? {
+                if !self
+                    .ask(span, page.base, page.filtered, page.rows, page.keys, begun)
+                    .await?
+                {
                     return Ok(false);
                 }
             }
@@ -233,7 +293,10 @@ impl Reader<'_> {
     }
 
     async fn keys(&mut self, keys: &[Key]) -> Result<bool, RunError> {
-        for (no, keys) in keys.chunks(self.options.batch_rows.max(1) as usize).enumerate() {
+        for (no, keys) in keys
+            .chunks(self.options.batch_rows.max(1) as usize)
+            .enumerate()
+        {
             if self.stop.asked() {
                 return Ok(true);
             }
@@ -241,7 +304,11 @@ impl Reader<'_> {
             let page = self.source.page_of_keys(self.query, keys).await;
             let (rows, keys) = page.map_err(|e| page_failed(self.query, e))?;
             let count = keys.len() as u64;
-            let span = Span { no: no as i64 + 1, lo: None, hi: None };
+            let span = Span {
+                no: no as i64 + 1,
+                lo: None,
+                hi: None,
+            };
             if !self.ask(span, count, 0, rows, keys, begun).await? {
                 return Ok(false);
             }
@@ -253,7 +320,10 @@ impl Reader<'_> {
         let (mut after, mut left) = (None, limit);
         while left > 0 {
             let size = left.min(self.options.batch_rows);
-            let keys = self.source.keys_between(self.query, after.as_ref(), None, size).await?;
+            let keys = self
+                .source
+                .keys_between(self.query, after.as_ref(), None, size)
+                .await?;
             let Some(last) = keys.last() else { break };
             left -= keys.len() as u64;
             after = Some(last.clone());
@@ -265,8 +335,19 @@ impl Reader<'_> {
     }
 
     /// Fetches what the rows may ask for and hands the chunk before this one on. False when nobody listens.
-    async fn ask(&mut self, span: Span, base: u64, filtered: u64, rows: Rows, keys: Vec<Key>, begun: Instant) -> Result<bool, RunError> {
-        let answers = self.wants.fetch(&rows, self.source.session(), self.target, self.known).await?;
+    async fn ask(
+        &mut self,
+        span: Span,
+        base: u64,
+        filtered: u64,
+        rows: Rows,
+        keys: Vec<Key>,
+        begun: Instant,
+    ) -> Result<bool, RunError> {
+        let answers = self
+            .wants
+            .fetch(&rows, self.source.session(), self.target, self.known)
+            .await?;
         World::point("page.lookups");
         let inputs = judge::inputs(self.wants, &rows, &answers);
         let asked = Asked {
@@ -290,15 +371,26 @@ impl Reader<'_> {
 fn page_failed(query: &PageQuery, error: PageError) -> RunError {
     match error {
         PageError::Db(error) => error.into(),
-        PageError::Unbalanced { lo, hi, expected, got, key } => {
-            let range = lo.map_or_else(|| format!("up to {hi}"), |lo| format!("after {lo} up to {hi}"));
+        PageError::Unbalanced {
+            lo,
+            hi,
+            expected,
+            got,
+            key,
+        } => {
+            let range = lo.map_or_else(
+                || format!("up to {hi}"),
+                |lo| format!("after {lo} up to {hi}"),
+            );
             let problem = Diagnostic::error(format!(
                 "`from` does not give exactly one row per key of `{}`: {expected} base rows satisfy the rule's `where` {range}, `from` gives {got}",
                 query.base
             ))
             .hint("use left joins to tables that are unique on the joined column, and repeat `where` inside `from`");
             match key {
-                Some(key) => problem.note(format!("first key that is repeated or lost: {key}")).into(),
+                Some(key) => problem
+                    .note(format!("first key that is repeated or lost: {key}"))
+                    .into(),
                 None => problem.into(),
             }
         }

@@ -16,7 +16,12 @@ struct Finding {
 }
 
 /// Before the first row: what is there, and what is wrong with it already.
-pub(super) async fn before(world: &mut World<'_>, step: &Step, base: u64, read: u64) -> Result<(), RunError> {
+pub(super) async fn before(
+    world: &mut World<'_>,
+    step: &Step,
+    base: u64,
+    read: u64,
+) -> Result<(), RunError> {
     let mut findings = vec![Finding {
         name: "counts",
         ok: true,
@@ -33,9 +38,17 @@ pub(super) async fn before(world: &mut World<'_>, step: &Step, base: u64, read: 
 }
 
 /// After the last row: does everything add up? Failed gates come back as problems.
-pub(super) async fn after(world: &mut World<'_>, step: &Step, pass: i64, segment: &SegmentRecord) -> Result<Vec<Diagnostic>, RunError> {
+pub(super) async fn after(
+    world: &mut World<'_>,
+    step: &Step,
+    pass: i64,
+    segment: &SegmentRecord,
+) -> Result<Vec<Diagnostic>, RunError> {
     let account = world.account(&step.rule.name).await?;
-    let segments = world.state.segments(&mut world.target, &step.rule.name).await?;
+    let segments = world
+        .state
+        .segments(&mut world.target, &step.rule.name)
+        .await?;
     let single = segments.iter().filter(|s| s.pass == pass).count() == 1;
     let c = account.counts;
     let balanced = c.balanced() && (!single || (c.base == segment.base && c.read == segment.read));
@@ -64,25 +77,45 @@ pub(super) async fn after(world: &mut World<'_>, step: &Step, pass: i64, segment
     findings.extend(duplicate_legacy(world, step).await?);
     findings.extend(orphans(world, step).await?);
     for sum in reconcile::check(world, step, &account).await? {
-        findings.push(Finding { name: "reconcile", ok: sum.ok, why: sum.why, detail: sum.detail });
+        findings.push(Finding {
+            name: "reconcile",
+            ok: sum.ok,
+            why: sum.why,
+            detail: sum.detail,
+        });
     }
     let problems = findings
         .iter()
         .filter(|f| !f.ok)
         .map(|f| {
-            Diagnostic::error(format!("{}: gate `{}` failed: {}", step.rule.name, f.name, f.why))
-                .hint("the rows are committed; `runner report` shows the evidence")
+            Diagnostic::error(format!(
+                "{}: gate `{}` failed: {}",
+                step.rule.name, f.name, f.why
+            ))
+            .hint("the rows are committed; `runner report` shows the evidence")
         })
         .collect();
     store(world, step, "after", &findings).await?;
     Ok(problems)
 }
 
-async fn store(world: &mut World<'_>, step: &Step, phase: &str, findings: &[Finding]) -> Result<(), RunError> {
+async fn store(
+    world: &mut World<'_>,
+    step: &Step,
+    phase: &str,
+    findings: &[Finding],
+) -> Result<(), RunError> {
     let mut sql = Vec::new();
     for finding in findings {
         let status = if finding.ok { "ok" } else { "failed" };
-        sql.push(world.state.finding_sql(world.run, &step.rule.name, phase, finding.name, status, &finding.detail)?);
+        sql.push(world.state.finding_sql(
+            world.run,
+            &step.rule.name,
+            phase,
+            finding.name,
+            status,
+            &finding.detail,
+        )?);
     }
     if let Some(writer) = &mut world.writer {
         writer.execute(&sql.join(";")).await?;
@@ -92,18 +125,34 @@ async fn store(world: &mut World<'_>, step: &Step, phase: &str, findings: &[Find
 
 async fn count(world: &mut World<'_>, sql: &str) -> Result<i64, RunError> {
     let rows = world.target.query(sql).await?;
-    Ok(rows.cell(0, 0).and_then(|c| String::from_utf8_lossy(&c).parse().ok()).unwrap_or(0))
+    Ok(rows
+        .cell(0, 0)
+        .and_then(|c| String::from_utf8_lossy(&c).parse().ok())
+        .unwrap_or(0))
 }
 
 async fn target_rows(world: &mut World<'_>, step: &Step) -> Result<Finding, RunError> {
     let sql = format!("select count(*) from {}", step.to.sql());
     let rows = count(world, &sql).await?;
-    Ok(Finding { name: "target_rows", ok: true, why: String::new(), detail: serde_json::json!({ "rows": rows, "query": sql }) })
+    Ok(Finding {
+        name: "target_rows",
+        ok: true,
+        why: String::new(),
+        detail: serde_json::json!({ "rows": rows, "query": sql }),
+    })
 }
 
 /// A legacy id that two rows carry makes every child of it ambiguous.
 async fn duplicate_legacy(world: &mut World<'_>, step: &Step) -> Result<Option<Finding>, RunError> {
-    let Some(legacy) = step.rule.header.legacy.as_ref().filter(|_| !step.rule.header.many) else { return Ok(None) };
+    let Some(legacy) = step
+        .rule
+        .header
+        .legacy
+        .as_ref()
+        .filter(|_| !step.rule.header.many)
+    else {
+        return Ok(None);
+    };
     let sql = format!(
         "select count(*) from (select {0} from {1} where {0} is not null group by {0} having count(*) > 1) d",
         ident(legacy),
@@ -113,15 +162,34 @@ async fn duplicate_legacy(world: &mut World<'_>, step: &Step) -> Result<Option<F
     Ok(Some(Finding {
         name: "duplicate_legacy_ids",
         ok: rows == 0,
-        why: format!("{rows} legacy ids are carried by more than one row of {}", step.rule.header.target),
+        why: format!(
+            "{rows} legacy ids are carried by more than one row of {}",
+            step.rule.header.target
+        ),
         detail: serde_json::json!({ "duplicates": rows, "query": sql }),
     }))
 }
 
 /// Every written source row is one row of the target.
-async fn legacy_ids(world: &mut World<'_>, step: &Step, written: i64) -> Result<Option<Finding>, RunError> {
-    let Some(legacy) = step.rule.header.legacy.as_ref().filter(|_| !step.rule.header.many) else { return Ok(None) };
-    let sql = format!("select count(distinct {0}) from {1} where {0} is not null", ident(legacy), step.to.sql());
+async fn legacy_ids(
+    world: &mut World<'_>,
+    step: &Step,
+    written: i64,
+) -> Result<Option<Finding>, RunError> {
+    let Some(legacy) = step
+        .rule
+        .header
+        .legacy
+        .as_ref()
+        .filter(|_| !step.rule.header.many)
+    else {
+        return Ok(None);
+    };
+    let sql = format!(
+        "select count(distinct {0}) from {1} where {0} is not null",
+        ident(legacy),
+        step.to.sql()
+    );
     let found = count(world, &sql).await?;
     Ok(Some(Finding {
         name: "legacy_ids",
@@ -134,8 +202,17 @@ async fn legacy_ids(world: &mut World<'_>, step: &Step, written: i64) -> Result<
 async fn orphans(world: &mut World<'_>, step: &Step) -> Result<Vec<Finding>, RunError> {
     let mut findings = Vec::new();
     for key in &step.to.table.foreign_keys {
-        let not_null: Vec<String> = key.columns.iter().map(|c| format!("c.{} is not null", ident(c))).collect();
-        let joined: Vec<String> = key.columns.iter().zip(&key.ref_columns).map(|(c, r)| format!("p.{} = c.{}", ident(r), ident(c))).collect();
+        let not_null: Vec<String> = key
+            .columns
+            .iter()
+            .map(|c| format!("c.{} is not null", ident(c)))
+            .collect();
+        let joined: Vec<String> = key
+            .columns
+            .iter()
+            .zip(&key.ref_columns)
+            .map(|(c, r)| format!("p.{} = c.{}", ident(r), ident(c)))
+            .collect();
         let sql = format!(
             "select count(*) from {} c where {} and not exists (select 1 from {} p where {})",
             step.to.sql(),
@@ -144,11 +221,16 @@ async fn orphans(world: &mut World<'_>, step: &Step) -> Result<Vec<Finding>, Run
             joined.join(" and ")
         );
         // the role may lack rights on a parent that no rule needs; the constraint itself still holds
-        let Ok(rows) = count(world, &sql).await else { continue };
+        let Ok(rows) = count(world, &sql).await else {
+            continue;
+        };
         findings.push(Finding {
             name: "foreign_key",
             ok: rows == 0,
-            why: format!("{rows} rows of {} refer to rows that are not in {}", step.rule.header.target, key.table),
+            why: format!(
+                "{rows} rows of {} refer to rows that are not in {}",
+                step.rule.header.target, key.table
+            ),
             detail: serde_json::json!({ "constraint": key.name, "orphans": rows, "query": sql }),
         });
     }

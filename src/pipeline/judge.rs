@@ -44,81 +44,116 @@ pub(super) struct Budget {
 }
 
 /// Starts the thread. It ends when its input does.
-pub(super) fn start(bound: Bound, mut budget: Budget, mut input: Receiver<Asked>, output: Sender<Answer>) -> std::io::Result<std::thread::JoinHandle<()>> {
-    std::thread::Builder::new().name("script".into()).stack_size(STACK_BYTES).spawn(move || {
-        let mut judge = match bound.judge() {
-            Ok(judge) => judge,
-            Err(problem) => {
-                let _ = output.blocking_send(Err(problem));
-                return;
-            }
-        };
-        while let Some(asked) = input.blocking_recv() {
-            let rule = bound.rule().clone();
-            let mut judged: Vec<Judged> = Vec::with_capacity(asked.rows.len());
-            let mut broken = None;
-            for (row, key) in asked.keys.iter().enumerate() {
-                let one = match read_fault(&rule, &asked.rows, row) {
-                    Some(reject) => Judged { verdict: Verdict::Reject(Box::new(reject)), notes: vec![] },
-                    None => judge.judge(&asked.rows, row, key, &asked.answers),
-                };
-                budget.read += 1;
-                if let Verdict::Reject(reject) = &one.verdict
-                    && reject.fault
-                {
-                    budget.faults += 1;
-                    let last = asked.last && row + 1 == asked.keys.len();
-                    if exceeded(&rule.header.stop, budget, last) {
-                        broken = Some(broken_rule(&rule, key, reject, budget));
-                        break;
-                    }
+pub(super) fn start(
+    bound: Bound,
+    mut budget: Budget,
+    mut input: Receiver<Asked>,
+    output: Sender<Answer>,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name("script".into())
+        .stack_size(STACK_BYTES)
+        .spawn(move || {
+            let mut judge = match bound.judge() {
+                Ok(judge) => judge,
+                Err(problem) => {
+                    let _ = output.blocking_send(Err(problem));
+                    return;
                 }
-                judged.push(one);
-            }
-            let answer = match broken {
-                Some(problem) => Err(problem),
-                None => Ok(Batch {
-                    span: asked.span,
-                    base: asked.base as i64,
-                    filtered: asked.filtered as i64,
-                    rows: asked.rows,
-                    keys: asked.keys,
-                    judged,
-                    inputs: asked.inputs,
-                    begun: asked.begun,
-                }),
             };
-            crate::db::failpoint("script.judged");
-            let end = answer.is_err();
-            if output.blocking_send(answer).is_err() || end {
-                return;
+            while let Some(asked) = input.blocking_recv() {
+                let rule = bound.rule().clone();
+                let mut judged: Vec<Judged> = Vec::with_capacity(asked.rows.len());
+                let mut broken = None;
+                for (row, key) in asked.keys.iter().enumerate() {
+                    let one = match read_fault(&rule, &asked.rows, row) {
+                        Some(reject) => Judged {
+                            verdict: Verdict::Reject(Box::new(reject)),
+                            notes: vec![],
+                        },
+                        None => judge.judge(&asked.rows, row, key, &asked.answers),
+                    };
+                    budget.read += 1;
+                    if let Verdict::Reject(reject) = &one.verdict
+                        && reject.fault
+                    {
+                        budget.faults += 1;
+                        let last = asked.last && row + 1 == asked.keys.len();
+                        if exceeded(&rule.header.stop, budget, last) {
+                            broken = Some(broken_rule(&rule, key, reject, budget));
+                            break;
+                        }
+                    }
+                    judged.push(one);
+                }
+                let answer = match broken {
+                    Some(problem) => Err(problem),
+                    None => Ok(Batch {
+                        span: asked.span,
+                        base: asked.base as i64,
+                        filtered: asked.filtered as i64,
+                        rows: asked.rows,
+                        keys: asked.keys,
+                        judged,
+                        inputs: asked.inputs,
+                        begun: asked.begun,
+                    }),
+                };
+                crate::db::failpoint("script.judged");
+                let end = answer.is_err();
+                if output.blocking_send(answer).is_err() || end {
+                    return;
+                }
             }
-        }
-    })
+        })
 }
 
 /// Hash per row of everything that goes in.
 pub(super) fn inputs(wants: &Wants, rows: &Rows, answers: &Answers) -> Vec<[u8; 16]> {
-    (0..rows.len()).map(|row| wants.input_hash(rows, row, answers)).collect()
+    (0..rows.len())
+        .map(|row| wants.input_hash(rows, row, answers))
+        .collect()
 }
 
 fn read_fault(rule: &Rule, rows: &Rows, row: usize) -> Option<Reject> {
     let fault = rows.faults().iter().find(|f| f.row == row)?;
-    let column = rows.columns().get(fault.column).cloned().unwrap_or_default();
+    let column = rows
+        .columns()
+        .get(fault.column)
+        .cloned()
+        .unwrap_or_default();
     let _ = rule;
-    Some(Reject::new(Stage::Read, "bad_value", format!("column `{column}`: {}", fault.why)))
+    Some(Reject::new(
+        Stage::Read,
+        "bad_value",
+        format!("column `{column}`: {}", fault.why),
+    ))
 }
 
 fn exceeded(stop: &Stop, budget: Budget, last: bool) -> bool {
-    let share = rust_decimal::Decimal::from(budget.faults) > stop.share * rust_decimal::Decimal::from(budget.read);
+    let share = rust_decimal::Decimal::from(budget.faults)
+        > stop.share * rust_decimal::Decimal::from(budget.read);
     budget.faults > stop.faults || (share && (budget.read >= SHARE_FROM || last))
 }
 
 fn broken_rule(rule: &Rule, key: &Key, reject: &Reject, budget: Budget) -> Diagnostic {
-    let problem = Diagnostic::error(format!("the rule `{}` fails on too many rows: {}", rule.name, reject.why))
-        .note(format!("row: {} {}={key}", rule.header.base, rule.header.key.join(",")))
-        .note(format!("{} of {} rows failed; the chunk was not written", budget.faults, budget.read))
-        .hint(format!("try it on this row: runner repl {} -e \":try {key}\"", rule.name));
+    let problem = Diagnostic::error(format!(
+        "the rule `{}` fails on too many rows: {}",
+        rule.name, reject.why
+    ))
+    .note(format!(
+        "row: {} {}={key}",
+        rule.header.base,
+        rule.header.key.join(",")
+    ))
+    .note(format!(
+        "{} of {} rows failed; the chunk was not written",
+        budget.faults, budget.read
+    ))
+    .hint(format!(
+        "try it on this row: runner repl {} -e \":try {key}\"",
+        rule.name
+    ));
     match &reject.place {
         Some(place) => problem.at(place.clone()),
         None => problem,

@@ -40,22 +40,37 @@ pub(super) fn of(account: &Account, rule: &Rule, options: &Options) -> Mode {
 
 /// Rules whose *transform* changed in the middle of their table: half a table by one rule and half by
 /// another is what nobody meant, unless they say so.
-pub(super) async fn refusals(world: &mut World<'_>, steps: &[Step], exists: bool) -> Result<Vec<Diagnostic>, RunError> {
+pub(super) async fn refusals(
+    world: &mut World<'_>,
+    steps: &[Step],
+    exists: bool,
+) -> Result<Vec<Diagnostic>, RunError> {
     let mut refused = Vec::new();
     if !exists || world.options.accept_rule_change {
         return Ok(refused);
     }
     for step in steps {
-        let account = world.state.account(&mut world.target, &step.rule.name).await?;
+        let account = world
+            .state
+            .account(&mut world.target, &step.rule.name)
+            .await?;
         let changed = account.transform_fp != step.rule.fingerprints.transform;
         if changed && matches!(of(&account, &step.rule, world.options), Mode::Resume(_)) {
             let c = account.counts;
             refused.push(
-                Diagnostic::error(format!("the rule `{}` changed since its table was begun", step.rule.name))
-                    .at(crate::diagnostic::Place::file(step.rule.path.display().to_string()))
-                    .note(format!("{} of {} base rows are done by the version before; nothing was written now", c.base, account.base_now))
-                    .hint("go on with the new version for the rest: --accept-rule-change")
-                    .hint("read everything again with the new version: --restart"),
+                Diagnostic::error(format!(
+                    "the rule `{}` changed since its table was begun",
+                    step.rule.name
+                ))
+                .at(crate::diagnostic::Place::file(
+                    step.rule.path.display().to_string(),
+                ))
+                .note(format!(
+                    "{} of {} base rows are done by the version before; nothing was written now",
+                    c.base, account.base_now
+                ))
+                .hint("go on with the new version for the rest: --accept-rule-change")
+                .hint("read everything again with the new version: --restart"),
             );
         }
     }
@@ -89,12 +104,22 @@ pub(super) fn gaps(spans: &[Span]) -> Vec<Gap> {
             no = no.max(span.no);
             continue;
         }
-        let Some(island) = (!open.is_empty()).then(|| open[0]) else { break };
-        gaps.push(Gap { no: no + 1, lo: at.clone(), hi: island.lo.clone() });
+        let Some(island) = (!open.is_empty()).then(|| open[0]) else {
+            break;
+        };
+        gaps.push(Gap {
+            no: no + 1,
+            lo: at.clone(),
+            hi: island.lo.clone(),
+        });
         at.clone_from(&island.lo);
     }
     let last = spans.iter().map(|span| span.no).max().unwrap_or(0);
-    gaps.push(Gap { no: last + 1, lo: at, hi: None });
+    gaps.push(Gap {
+        no: last + 1,
+        lo: at,
+        hi: None,
+    });
     gaps
 }
 
@@ -103,28 +128,50 @@ mod tests {
     use super::*;
 
     fn span(no: i64, lo: Option<&str>, hi: &str) -> Span {
-        Span { no, lo: lo.map(Key::single), hi: Some(Key::single(hi)) }
+        Span {
+            no,
+            lo: lo.map(Key::single),
+            hi: Some(Key::single(hi)),
+        }
     }
 
     fn gap(no: i64, lo: Option<&str>, hi: Option<&str>) -> Gap {
-        Gap { no, lo: lo.map(Key::single), hi: hi.map(Key::single) }
+        Gap {
+            no,
+            lo: lo.map(Key::single),
+            hi: hi.map(Key::single),
+        }
     }
 
     #[test]
     fn a_chain_leaves_only_the_tail() {
         assert_eq!(gaps(&[]), [gap(1, None, None)]);
-        assert_eq!(gaps(&[span(1, None, "10"), span(2, Some("10"), "20")]), [gap(3, Some("20"), None)]);
+        assert_eq!(
+            gaps(&[span(1, None, "10"), span(2, Some("10"), "20")]),
+            [gap(3, Some("20"), None)]
+        );
     }
 
     #[test]
     fn a_missing_chunk_is_a_gap_and_its_pieces_close_it() {
-        let mut spans = vec![span(1, None, "10"), span(3, Some("20"), "30"), span(4, Some("30"), "40")];
-        assert_eq!(gaps(&spans), [gap(2, Some("10"), Some("20")), gap(5, Some("40"), None)]);
+        let mut spans = vec![
+            span(1, None, "10"),
+            span(3, Some("20"), "30"),
+            span(4, Some("30"), "40"),
+        ];
+        assert_eq!(
+            gaps(&spans),
+            [gap(2, Some("10"), Some("20")), gap(5, Some("40"), None)]
+        );
         // a piece of the gap landed, the run ended again
         spans.insert(1, span(2, Some("12"), "14"));
         assert_eq!(
             gaps(&spans),
-            [gap(2, Some("10"), Some("12")), gap(3, Some("14"), Some("20")), gap(5, Some("40"), None)]
+            [
+                gap(2, Some("10"), Some("12")),
+                gap(3, Some("14"), Some("20")),
+                gap(5, Some("40"), None)
+            ]
         );
     }
 }

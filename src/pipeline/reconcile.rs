@@ -19,24 +19,50 @@ pub(super) struct Sum {
 }
 
 /// Adds up both sides.
-pub(super) async fn check(world: &mut World<'_>, step: &Step, account: &Account) -> Result<Vec<Sum>, RunError> {
+pub(super) async fn check(
+    world: &mut World<'_>,
+    step: &Step,
+    account: &Account,
+) -> Result<Vec<Sum>, RunError> {
     let mut sums = Vec::new();
     for pair in &step.rule.header.reconcile {
         let from = match &step.query.from {
             Some(from) => format!("({from}) r"),
             None => {
-                let condition = step.query.condition.as_ref().map(|c| format!(" where {c}")).unwrap_or_default();
-                format!("(select * from {}{condition}) r", step.query.base.sql(world.source.session().engine()))
+                let condition = step
+                    .query
+                    .condition
+                    .as_ref()
+                    .map(|c| format!(" where {c}"))
+                    .unwrap_or_default();
+                format!(
+                    "(select * from {}{condition}) r",
+                    step.query.base.sql(world.source.session().engine())
+                )
             }
         };
         let source_sql = sum_sql(world.source.session().engine(), &pair.source, &from, "");
         let source = total(world.source.session(), &source_sql).await?;
-        let legacy = step.rule.header.legacy.as_ref().map(|l| format!(" where {} is not null", ident(l))).unwrap_or_default();
+        let legacy = step
+            .rule
+            .header
+            .legacy
+            .as_ref()
+            .map(|l| format!(" where {} is not null", ident(l)))
+            .unwrap_or_default();
         let target_sql = sum_sql(step.to.engine, &pair.target, &step.to.sql(), &legacy);
         let target = total(&mut world.target, &target_sql).await?;
-        let kept = account.codes.sums.get(&pair.name).cloned().unwrap_or_default();
+        let kept = account
+            .codes
+            .sums
+            .get(&pair.name)
+            .cloned()
+            .unwrap_or_default();
         let parts = [target, kept.rejected, kept.skipped];
-        let added = parts.iter().copied().try_fold(Decimal::ZERO, |sum, part| sum.checked_add(part?));
+        let added = parts
+            .iter()
+            .copied()
+            .try_fold(Decimal::ZERO, |sum, part| sum.checked_add(part?));
         sums.push(Sum {
             ok: source.is_some() && source == added,
             why: format!(
@@ -58,19 +84,26 @@ pub(super) async fn check(world: &mut World<'_>, step: &Step, account: &Account)
 
 fn sum_sql(engine: Engine, column: &str, from: &str, condition: &str) -> String {
     match engine {
-        Engine::Postgres => format!("select coalesce(sum({}), 0)::text from {from}{condition}", ident(column)),
+        Engine::Postgres => format!(
+            "select coalesce(sum({}), 0)::text from {from}{condition}",
+            ident(column)
+        ),
         Engine::Sqlite => format!("select {0} from {from}{condition}", ident(column)),
     }
 }
 
 /// One sum, or the sum of single values; `None` when it is no finite decimal of at most 28 digits.
 async fn total(session: &mut Session, sql: &str) -> Result<Option<Decimal>, RunError> {
-    let rows = session.copy_out(sql, std::sync::Arc::from(["sum".to_owned()]), None).await?;
+    let rows = session
+        .copy_out(sql, std::sync::Arc::from(["sum".to_owned()]), None)
+        .await?;
     let mut sum = Some(Decimal::ZERO);
     for row in 0..rows.len() {
         if let Some(cell) = rows.cell(row, 0) {
             let value = Decimal::from_str_exact(&String::from_utf8_lossy(&cell)).ok();
-            sum = sum.zip(value).and_then(|(sum, value)| sum.checked_add(value));
+            sum = sum
+                .zip(value)
+                .and_then(|(sum, value)| sum.checked_add(value));
         }
     }
     Ok(sum)

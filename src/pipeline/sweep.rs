@@ -19,7 +19,12 @@ use crate::state::{Account, Kind, Span};
 const KEYS_PER_QUERY: u64 = 100_000;
 
 /// Looks for new keys and moves them.
-pub(super) async fn run(world: &mut World<'_>, step: &mut Step, account: &Account, pass: i64) -> Result<Flowed, RunError> {
+pub(super) async fn run(
+    world: &mut World<'_>,
+    step: &mut Step,
+    account: &Account,
+    pass: i64,
+) -> Result<Flowed, RunError> {
     let rule = step.rule.clone();
     let (base, read) = world.source.counts(&step.query).await?;
     let fresh = new_keys(world, step, pass).await?;
@@ -27,15 +32,34 @@ pub(super) async fn run(world: &mut World<'_>, step: &mut Step, account: &Accoun
     if fresh.is_empty() && filtered == account.counts.filtered {
         return Ok(Flowed::default());
     }
-    world.watcher.event(Event::RuleStarted { rule: &rule.name, base: fresh.len() as u64, done: 0 });
+    world.watcher.event(Event::RuleStarted {
+        rule: &rule.name,
+        base: fresh.len() as u64,
+        done: 0,
+    });
     let state = Some(world.state);
     let mut segment = record(world, step, pass, Kind::Sweep, (base, read));
     if !world.options.dry_run {
         world.open(&rule, &mut segment, false).await?;
     }
-    let prior = Prior::look(&mut world.target, state, &step.to, &rule, pass, account.counts.target_rows).await?;
+    let prior = Prior::look(
+        &mut world.target,
+        state,
+        &step.to,
+        &rule,
+        pass,
+        account.counts.target_rows,
+    )
+    .await?;
     let ledger = Arc::new(ledger(world, step, segment.id, pass, Kind::Sweep, prior));
-    let flowed = flow(world, step, &ledger, Reading::Keys(fresh), Budget::default()).await?;
+    let flowed = flow(
+        world,
+        step,
+        &ledger,
+        Reading::Keys(fresh),
+        Budget::default(),
+    )
+    .await?;
     if flowed.interrupted || world.options.dry_run {
         return Ok(flowed);
     }
@@ -45,10 +69,22 @@ pub(super) async fn run(world: &mut World<'_>, step: &mut Step, account: &Accoun
         let id = world.next_chunk;
         world.next_chunk += 1;
         let mut writer = Writer::new(world.config.target()?.clone());
-        let line = Batch::adjustment(Span { no: 0, lo: None, hi: None }, moved);
-        writer.land(&ledger, &line, id).await.map_err(|e| crate::diagnostic::Diagnostic::error(e.to_string()))?;
+        let line = Batch::adjustment(
+            Span {
+                no: 0,
+                lo: None,
+                hi: None,
+            },
+            moved,
+        );
+        writer
+            .land(&ledger, &line, id)
+            .await
+            .map_err(|e| crate::diagnostic::Diagnostic::error(e.to_string()))?;
     }
-    let writer = world.writer.as_mut().ok_or_else(|| crate::diagnostic::Diagnostic::error("the run has no connection for its state"))?;
+    let writer = world.writer.as_mut().ok_or_else(|| {
+        crate::diagnostic::Diagnostic::error("the run has no connection for its state")
+    })?;
     world.state.close_segment(writer, segment.id).await?;
     gate::after(world, step, pass, &segment).await?;
     Ok(flowed)
@@ -59,16 +95,27 @@ async fn new_keys(world: &mut World<'_>, step: &Step, pass: i64) -> Result<Vec<K
     let mut swept = HashSet::new();
     let mut after = 0;
     loop {
-        let found = world.state.manifests(&mut world.target, rule, pass, "sweep", after, 20).await?;
+        let found = world
+            .state
+            .manifests(&mut world.target, rule, pass, "sweep", after, 20)
+            .await?;
         let Some((id, ..)) = found.last() else { break };
         after = *id;
-        swept.extend(found.into_iter().flat_map(|(_, _, m)| m.entries).map(|e| e.key));
+        swept.extend(
+            found
+                .into_iter()
+                .flat_map(|(_, _, m)| m.entries)
+                .map(|e| e.key),
+        );
     }
     let mut fresh = Vec::new();
     let mut last: Option<Span> = None;
     after = 0;
     loop {
-        let found = world.state.manifests(&mut world.target, rule, pass, "pass", after, 20).await?;
+        let found = world
+            .state
+            .manifests(&mut world.target, rule, pass, "pass", after, 20)
+            .await?;
         let Some((id, ..)) = found.last() else { break };
         after = *id;
         for (_, span, manifest) in found {
@@ -84,15 +131,26 @@ async fn new_keys(world: &mut World<'_>, step: &Step, pass: i64) -> Result<Vec<K
         }
     }
     let tail = keys(world, step, last.and_then(|span| span.hi).as_ref(), None).await?;
-    fresh.extend(tail.into_iter().filter(|key| !swept.contains(&key.to_string())));
+    fresh.extend(
+        tail.into_iter()
+            .filter(|key| !swept.contains(&key.to_string())),
+    );
     Ok(fresh)
 }
 
-async fn keys(world: &mut World<'_>, step: &Step, lo: Option<&Key>, hi: Option<&Key>) -> Result<Vec<Key>, RunError> {
+async fn keys(
+    world: &mut World<'_>,
+    step: &Step,
+    lo: Option<&Key>,
+    hi: Option<&Key>,
+) -> Result<Vec<Key>, RunError> {
     let mut all: Vec<Key> = Vec::new();
     loop {
         let after = all.last().or(lo).cloned();
-        let found = world.source.keys_between(&step.query, after.as_ref(), hi, KEYS_PER_QUERY).await?;
+        let found = world
+            .source
+            .keys_between(&step.query, after.as_ref(), hi, KEYS_PER_QUERY)
+            .await?;
         let full = found.len() as u64 == KEYS_PER_QUERY;
         all.extend(found);
         if !full {

@@ -46,7 +46,9 @@ pub(super) async fn run(world: &mut World<'_>, mut step: Step) -> Result<RuleOut
         let flowed = match mode {
             Mode::Sweep(pass) => sweep::run(world, &mut step, &account, pass).await?,
             Mode::Trial => trial(world, &mut step).await?,
-            Mode::Fresh(pass) | Mode::Resume(pass) => through(world, &mut step, &account, pass, &mut outcome).await?,
+            Mode::Fresh(pass) | Mode::Resume(pass) => {
+                through(world, &mut step, &account, pass, &mut outcome).await?
+            }
             Mode::Changed => Flowed::default(),
         };
         if flowed.counts.read > 0 && outcome.what == What::Done {
@@ -64,23 +66,63 @@ pub(super) async fn run(world: &mut World<'_>, mut step: Step) -> Result<RuleOut
     outcome.seconds = began.elapsed().as_secs_f64();
     world.watcher.event(Event::RuleFinished {
         rule: &rule.name,
-        note: if world.stop.asked() { "interrupted" } else { "done" },
+        note: if world.stop.asked() {
+            "interrupted"
+        } else {
+            "done"
+        },
     });
     Ok(outcome)
 }
 
 /// A pass: from the start, or what is missing of it.
-async fn through(world: &mut World<'_>, step: &mut Step, account: &Account, pass: i64, outcome: &mut RuleOutcome) -> Result<Flowed, RunError> {
+async fn through(
+    world: &mut World<'_>,
+    step: &mut Step,
+    account: &Account,
+    pass: i64,
+    outcome: &mut RuleOutcome,
+) -> Result<Flowed, RunError> {
     let rule = step.rule.clone();
     let (base, read) = world.source.counts(&step.query).await?;
     let fresh = pass != account.pass;
-    let done = if fresh { 0 } else { account.counts.base.max(0) as u64 };
-    world.watcher.event(Event::RuleStarted { rule: &rule.name, base, done });
-    let spans = if fresh || !world.exists { vec![] } else { world.state.spans(&mut world.target, &rule.name, pass).await? };
+    let done = if fresh {
+        0
+    } else {
+        account.counts.base.max(0) as u64
+    };
+    world.watcher.event(Event::RuleStarted {
+        rule: &rule.name,
+        base,
+        done,
+    });
+    let spans = if fresh || !world.exists {
+        vec![]
+    } else {
+        world
+            .state
+            .spans(&mut world.target, &rule.name, pass)
+            .await?
+    };
     if world.options.dry_run {
-        let prior = Prior::look(&mut world.target, world.exists.then_some(world.state), &step.to, &rule, pass, 0).await?;
+        let prior = Prior::look(
+            &mut world.target,
+            world.exists.then_some(world.state),
+            &step.to,
+            &rule,
+            pass,
+            0,
+        )
+        .await?;
         let ledger = Arc::new(ledger(world, step, 0, pass, Kind::Pass, prior));
-        return flow(world, step, &ledger, Reading::Gaps(gaps(&spans)), budget(account, fresh)).await;
+        return flow(
+            world,
+            step,
+            &ledger,
+            Reading::Gaps(gaps(&spans)),
+            budget(account, fresh),
+        )
+        .await;
     }
     World::point("gate.before");
     gate::before(world, step, base, read).await?;
@@ -88,15 +130,33 @@ async fn through(world: &mut World<'_>, step: &mut Step, account: &Account, pass
     world.open(&rule, &mut segment, fresh && pass > 1).await?;
     World::point("segment.open");
     let written = if fresh { 0 } else { account.counts.target_rows };
-    let prior = Prior::look(&mut world.target, Some(world.state), &step.to, &rule, pass, written).await?;
+    let prior = Prior::look(
+        &mut world.target,
+        Some(world.state),
+        &step.to,
+        &rule,
+        pass,
+        written,
+    )
+    .await?;
     let ledger = Arc::new(ledger(world, step, segment.id, pass, Kind::Pass, prior));
-    let flowed = flow(world, step, &ledger, Reading::Gaps(gaps(&spans)), budget(account, fresh)).await?;
+    let flowed = flow(
+        world,
+        step,
+        &ledger,
+        Reading::Gaps(gaps(&spans)),
+        budget(account, fresh),
+    )
+    .await?;
     if flowed.interrupted {
         return Ok(flowed);
     }
     World::point("gate.after");
     outcome.problems = gate::after(world, step, pass, &segment).await?;
-    let writer = world.writer.as_mut().ok_or_else(|| Diagnostic::error("the run has no connection for its state"))?;
+    let writer = world
+        .writer
+        .as_mut()
+        .ok_or_else(|| Diagnostic::error("the run has no connection for its state"))?;
     world.state.close_segment(writer, segment.id).await?;
     Ok(flowed)
 }
@@ -108,14 +168,28 @@ async fn trial(world: &mut World<'_>, step: &mut Step) -> Result<Flowed, RunErro
         (Some(text), _) => {
             let width = rule.header.key.len();
             let key = Key::parse(text, width).ok_or_else(|| {
-                Diagnostic::error(format!("`{text}` is no key of `{}`: it has {width} columns", rule.name)).hint("write it as a JSON array: '[\"a\", 1]'")
+                Diagnostic::error(format!(
+                    "`{text}` is no key of `{}`: it has {width} columns",
+                    rule.name
+                ))
+                .hint("write it as a JSON array: '[\"a\", 1]'")
             })?;
-            let (_, found) = world.source.page_of_keys(&step.query, std::slice::from_ref(&key)).await.map_err(|error| match error {
-                crate::source::PageError::Db(error) => RunError::from(error),
-                crate::source::PageError::Unbalanced { .. } => Diagnostic::error(format!("`from` repeats key {key}")).into(),
-            })?;
+            let (_, found) = world
+                .source
+                .page_of_keys(&step.query, std::slice::from_ref(&key))
+                .await
+                .map_err(|error| match error {
+                    crate::source::PageError::Db(error) => RunError::from(error),
+                    crate::source::PageError::Unbalanced { .. } => {
+                        Diagnostic::error(format!("`from` repeats key {key}")).into()
+                    }
+                })?;
             if found.is_empty() {
-                return Err(Diagnostic::error(format!("`{}` has no row with key {key} that satisfies the rule's `where`", rule.header.base)).into());
+                return Err(Diagnostic::error(format!(
+                    "`{}` has no row with key {key} that satisfies the rule's `where`",
+                    rule.header.base
+                ))
+                .into());
             }
             Reading::Keys(vec![key])
         }
@@ -125,7 +199,11 @@ async fn trial(world: &mut World<'_>, step: &mut Step) -> Result<Flowed, RunErro
         Reading::First(limit) => *limit,
         _ => 1,
     };
-    world.watcher.event(Event::RuleStarted { rule: &rule.name, base: total, done: 0 });
+    world.watcher.event(Event::RuleStarted {
+        rule: &rule.name,
+        base: total,
+        done: 0,
+    });
     let mut segment = record(world, step, 0, Kind::Trial, (0, 0));
     if !world.options.dry_run {
         world.open(&rule, &mut segment, false).await?;
@@ -136,7 +214,13 @@ async fn trial(world: &mut World<'_>, step: &mut Step) -> Result<Flowed, RunErro
     flow(world, step, &ledger, reading, Budget::default()).await
 }
 
-pub(super) fn record(world: &World<'_>, step: &Step, pass: i64, kind: Kind, counts: (u64, u64)) -> SegmentRecord {
+pub(super) fn record(
+    world: &World<'_>,
+    step: &Step,
+    pass: i64,
+    kind: Kind,
+    counts: (u64, u64),
+) -> SegmentRecord {
     SegmentRecord {
         id: 0,
         run: world.run,
@@ -155,7 +239,14 @@ pub(super) fn record(world: &World<'_>, step: &Step, pass: i64, kind: Kind, coun
     }
 }
 
-pub(super) fn ledger(world: &World<'_>, step: &Step, segment: i64, pass: i64, kind: Kind, prior: Prior) -> Ledger {
+pub(super) fn ledger(
+    world: &World<'_>,
+    step: &Step,
+    segment: i64,
+    pass: i64,
+    kind: Kind,
+    prior: Prior,
+) -> Ledger {
     Ledger {
         state: world.state,
         to: step.to.clone(),
@@ -178,7 +269,13 @@ fn budget(account: &Account, fresh: bool) -> Budget {
     }
     Budget {
         read: account.counts.read.max(0) as u64,
-        faults: account.codes.reject.get("fault").copied().unwrap_or(0).max(0) as u64,
+        faults: account
+            .codes
+            .reject
+            .get("fault")
+            .copied()
+            .unwrap_or(0)
+            .max(0) as u64,
     }
 }
 
@@ -195,7 +292,16 @@ fn missed(step: &Step, outcome: &RuleOutcome) -> Option<String> {
     }
     let share = rust_decimal::Decimal::from(written) / rust_decimal::Decimal::from(tried);
     (share < expected).then(|| {
-        let percent = |d: rust_decimal::Decimal| (d * rust_decimal::Decimal::ONE_HUNDRED).round_dp(2).normalize();
-        format!("{}: {written} of {tried} rows were written, {} % where {} % are expected", outcome.rule, percent(share), percent(expected))
+        let percent = |d: rust_decimal::Decimal| {
+            (d * rust_decimal::Decimal::ONE_HUNDRED)
+                .round_dp(2)
+                .normalize()
+        };
+        format!(
+            "{}: {written} of {tried} rows were written, {} % where {} % are expected",
+            outcome.rule,
+            percent(share),
+            percent(expected)
+        )
     })
 }

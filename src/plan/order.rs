@@ -14,12 +14,18 @@ use crate::rule::{Rule, Side};
 pub fn order(rules: &[Arc<Rule>]) -> Result<Vec<Arc<Rule>>, Vec<Diagnostic>> {
     let mut by_target: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, rule) in rules.iter().enumerate() {
-        by_target.entry(bare(&rule.header.target)).or_default().push(index);
+        by_target
+            .entry(bare(&rule.header.target))
+            .or_default()
+            .push(index);
     }
     let mut graph = DiGraphMap::<usize, ()>::new();
     for (child, rule) in rules.iter().enumerate() {
         graph.add_node(child);
-        for parent in parents(rule).iter().flat_map(|table| by_target.get(bare(table)).into_iter().flatten()) {
+        for parent in parents(rule)
+            .iter()
+            .flat_map(|table| by_target.get(bare(table)).into_iter().flatten())
+        {
             if *parent != child && rules[*parent].header.target != rule.header.target {
                 graph.add_edge(*parent, child, ());
             }
@@ -43,18 +49,33 @@ pub fn order(rules: &[Arc<Rule>]) -> Result<Vec<Arc<Rule>>, Vec<Diagnostic>> {
     let mut ordered: Vec<usize> = Vec::new();
     while !waiting.is_empty() {
         let ready = waiting.iter().position(|child| {
-            graph.neighbors_directed(*child, petgraph::Direction::Incoming).all(|parent| ordered.contains(&parent))
+            graph
+                .neighbors_directed(*child, petgraph::Direction::Incoming)
+                .all(|parent| ordered.contains(&parent))
         });
         // without a cycle something is always ready
         ordered.push(waiting.remove(ready.unwrap_or(0)));
     }
-    Ok(ordered.into_iter().map(|index| rules[index].clone()).collect())
+    Ok(ordered
+        .into_iter()
+        .map(|index| rules[index].clone())
+        .collect())
 }
 
 /// Target tables that a rule's rows refer to.
 pub(crate) fn parents(rule: &Rule) -> Vec<String> {
-    let lookups = rule.header.lookups.iter().filter(|l| l.db == Side::Target && !l.from.contains(' ')).map(|l| l.from.clone());
-    rule.header.ids.iter().map(|i| i.entity.clone()).chain(lookups).collect()
+    let lookups = rule
+        .header
+        .lookups
+        .iter()
+        .filter(|l| l.db == Side::Target && !l.from.contains(' '))
+        .map(|l| l.from.clone());
+    rule.header
+        .ids
+        .iter()
+        .map(|i| i.entity.clone())
+        .chain(lookups)
+        .collect()
 }
 
 fn bare(table: &str) -> &str {

@@ -35,7 +35,12 @@ impl Step {
     ///
     /// # Errors
     /// All findings at once, at least one of them an error.
-    pub async fn prepare(rule: Arc<Rule>, source: &mut Session, target: &mut Session, namespace: Uuid) -> Result<Self, Vec<Diagnostic>> {
+    pub async fn prepare(
+        rule: Arc<Rule>,
+        source: &mut Session,
+        target: &mut Session,
+        namespace: Uuid,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let mut findings = Vec::new();
         let base = base_table(&rule, source).await.map_err(|d| vec![d])?;
         let available = available(&rule, &base, source).await.map_err(|d| vec![d])?;
@@ -58,20 +63,24 @@ impl Step {
             } else {
                 TableName::parse(&lookup.from).sql(session.engine())
             };
-            if let Ok(columns) = catalog::describe(session, &format!("select * from {from}")).await {
+            if let Ok(columns) = catalog::describe(session, &format!("select * from {from}")).await
+            {
                 lookups.insert(lookup.name.clone(), columns);
             }
         }
         findings.extend(rule.lint(&Shapes {
-            source: Some(&available),
+            source: Some(available.clone()),
             target: table.as_deref(),
-            lookups: Some(&lookups),
+            lookups,
         }));
         let names: Vec<String> = available.iter().map(|(name, _)| name.clone()).collect();
         let mut read = rule.columns_read(&names);
         read.extend(rule.header.key.iter().cloned());
         read.extend(rule.header.reconcile.iter().map(|r| r.source.clone()));
-        let columns: Vec<(String, Logical)> = available.into_iter().filter(|(name, _)| read.contains(name)).collect();
+        let columns: Vec<(String, Logical)> = available
+            .into_iter()
+            .filter(|(name, _)| read.contains(name))
+            .collect();
         let wants = match Wants::prepare(&rule, &columns, source, target).await {
             Ok(wants) => Some(wants),
             Err(problems) => {
@@ -80,18 +89,28 @@ impl Step {
             }
         };
         let key_types = key_types(&rule, &base, &mut findings);
-        let bound = table.as_ref().and_then(|table| match Bound::new(rule.clone(), columns.clone().into(), table.clone(), namespace) {
-            Ok(bound) => Some(bound),
-            Err(problems) => {
-                findings.extend(problems);
-                None
+        let bound = table.as_ref().and_then(|table| {
+            match Bound::new(
+                rule.clone(),
+                columns.clone().into(),
+                table.clone(),
+                namespace,
+            ) {
+                Ok(bound) => Some(bound),
+                Err(problems) => {
+                    findings.extend(problems);
+                    None
+                }
             }
         });
         let engine = target.engine();
         let to = table.and_then(|table| {
             let to = Destination::new(&rule.header, table, engine);
             if to.is_none() && findings.iter().all(|f| f.severity() != Severity::Error) {
-                findings.push(Diagnostic::error(format!("`{}` has no uuid primary key of one column, or lacks a column the rule names", rule.header.target)));
+                findings.push(Diagnostic::error(format!(
+                    "`{}` has no uuid primary key of one column, or lacks a column the rule names",
+                    rule.header.target
+                )));
             }
             to
         });
@@ -122,7 +141,9 @@ impl Step {
 fn dedup(findings: &mut Vec<Diagnostic>) {
     let mut seen: Vec<Diagnostic> = Vec::new();
     findings.retain(|finding| {
-        let known = seen.iter().any(|s| s.message() == finding.message() && s.place() == finding.place());
+        let known = seen
+            .iter()
+            .any(|s| s.message() == finding.message() && s.place() == finding.place());
         if !known {
             seen.push(finding.clone());
         }
@@ -146,31 +167,63 @@ async fn target_table(rule: &Rule, target: &mut Session) -> Result<Arc<Table>, D
     }
 }
 
-async fn missing(rule: &Rule, key: &str, side: &str, name: &str, session: &mut Session) -> Diagnostic {
-    let names: Vec<String> = catalog::table_names(session).await.unwrap_or_default().iter().map(ToString::to_string).collect();
+async fn missing(
+    rule: &Rule,
+    key: &str,
+    side: &str,
+    name: &str,
+    session: &mut Session,
+) -> Diagnostic {
+    let names: Vec<String> = catalog::table_names(session)
+        .await
+        .unwrap_or_default()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let problem = Diagnostic::error(format!("the {side} has no table `{name}`"));
     let problem = match rule.place_of(&[key]) {
         Some(place) => problem.at(place),
         None => problem,
     };
-    match did_you_mean(name, names.iter().map(|n| n.strip_prefix("public.").unwrap_or(n))) {
+    match did_you_mean(
+        name,
+        names.iter().map(|n| n.strip_prefix("public.").unwrap_or(n)),
+    ) {
         Some(nearest) => problem.hint(format!("did you mean `{nearest}`?")),
         None => problem,
     }
 }
 
-async fn available(rule: &Rule, base: &Table, source: &mut Session) -> Result<Vec<(String, Logical)>, Diagnostic> {
-    let from_base: Vec<(String, Logical)> = base.columns.iter().map(|c| (c.name.clone(), c.logical.clone())).collect();
-    let Some(from) = &rule.header.from else { return Ok(from_base) };
-    catalog::describe(source, from).await.map_err(|error: DbError| {
-        let missing = error.kind == ErrorKind::Missing;
-        let problem = Diagnostic::from(error).note("in the rule's `from`");
-        let problem = if missing { problem.hint("`from` is sent to the source as it stands: check its table and column names") } else { problem };
-        match rule.place_of(&["from"]) {
-            Some(place) => problem.at(place),
-            None => problem,
-        }
-    })
+async fn available(
+    rule: &Rule,
+    base: &Table,
+    source: &mut Session,
+) -> Result<Vec<(String, Logical)>, Diagnostic> {
+    let from_base: Vec<(String, Logical)> = base
+        .columns
+        .iter()
+        .map(|c| (c.name.clone(), c.logical.clone()))
+        .collect();
+    let Some(from) = &rule.header.from else {
+        return Ok(from_base);
+    };
+    catalog::describe(source, from)
+        .await
+        .map_err(|error: DbError| {
+            let missing = error.kind == ErrorKind::Missing;
+            let problem = Diagnostic::from(error).note("in the rule's `from`");
+            let problem = if missing {
+                problem.hint(
+                    "`from` is sent to the source as it stands: check its table and column names",
+                )
+            } else {
+                problem
+            };
+            match rule.place_of(&["from"]) {
+                Some(place) => problem.at(place),
+                None => problem,
+            }
+        })
 }
 
 fn key_types(rule: &Rule, base: &Table, findings: &mut Vec<Diagnostic>) -> Vec<Logical> {
@@ -179,7 +232,10 @@ fn key_types(rule: &Rule, base: &Table, findings: &mut Vec<Diagnostic>) -> Vec<L
         match base.column(name) {
             Some(column) => types.push(column.logical.clone()),
             None => {
-                let problem = Diagnostic::error(format!("key column `{name}` is not in `{}`", rule.header.base));
+                let problem = Diagnostic::error(format!(
+                    "key column `{name}` is not in `{}`",
+                    rule.header.base
+                ));
                 findings.push(match rule.place_of(&["key"]) {
                     Some(place) => problem.at(place),
                     None => problem,

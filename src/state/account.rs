@@ -57,7 +57,11 @@ impl CodeCounts {
 
     /// Adds another chunk's counts.
     pub fn add(&mut self, other: &Self) {
-        for (mine, theirs) in [(&mut self.skip, &other.skip), (&mut self.reject, &other.reject), (&mut self.note, &other.note)] {
+        for (mine, theirs) in [
+            (&mut self.skip, &other.skip),
+            (&mut self.reject, &other.reject),
+            (&mut self.note, &other.note),
+        ] {
             for (code, count) in theirs {
                 *mine.entry(code.clone()).or_default() += count;
             }
@@ -82,13 +86,19 @@ mod exact {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[expect(clippy::ref_option, reason = "the signature that serde asks for")]
-    pub(super) fn serialize<S: Serializer>(value: &Option<Decimal>, to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        value: &Option<Decimal>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         value.map(|v| v.to_string()).serialize(to)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Decimal>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Decimal>, D::Error> {
         let text: Option<String> = Option::deserialize(from)?;
-        text.map(|t| Decimal::from_str_exact(&t).map_err(serde::de::Error::custom)).transpose()
+        text.map(|t| Decimal::from_str_exact(&t).map_err(serde::de::Error::custom))
+            .transpose()
     }
 }
 
@@ -127,7 +137,9 @@ impl State {
     /// The account of one rule.
     pub async fn account(self, session: &mut Session, rule: &str) -> Result<Account, StateError> {
         let segments = self.segments(session, rule).await?;
-        let Some(newest) = segments.last() else { return Ok(Account::default()) };
+        let Some(newest) = segments.last() else {
+            return Ok(Account::default());
+        };
         let pass = segments.iter().map(|s| s.pass).max().unwrap_or(0);
         let mut account = Account {
             pass,
@@ -142,7 +154,12 @@ impl State {
         Ok(account)
     }
 
-    async fn add_up(self, session: &mut Session, rule: &str, account: &mut Account) -> Result<(), StateError> {
+    async fn add_up(
+        self,
+        session: &mut Session,
+        rule: &str,
+        account: &mut Account,
+    ) -> Result<(), StateError> {
         let which = format!(
             "from {} where rule = {} and pass = {} and accounted = 1",
             self.table("chunk"),
@@ -171,7 +188,11 @@ impl State {
         };
         account.micros = sum(11)?;
         account.last_commit = text(&sums, 0, 12)?.unwrap_or_default();
-        let codes = session.query(&format!("select codes, count(*) {which} and codes <> '{{}}' group by codes")).await?;
+        let codes = session
+            .query(&format!(
+                "select codes, count(*) {which} and codes <> '{{}}' group by codes"
+            ))
+            .await?;
         for row in 0..codes.len() {
             let one: CodeCounts = serde_json::from_str(&text(&codes, row, 0)?.unwrap_or_default())
                 .map_err(|_| StateError::Damaged("a chunk's codes do not read back".into()))?;
@@ -179,8 +200,16 @@ impl State {
                 account.codes.add(&one);
             }
         }
-        let last = session.query(&format!("select hi {which} and kind = 'pass' order by no desc limit 1")).await?;
-        account.checkpoint = if last.is_empty() { String::new() } else { text(&last, 0, 0)?.unwrap_or_default() };
+        let last = session
+            .query(&format!(
+                "select hi {which} and kind = 'pass' order by no desc limit 1"
+            ))
+            .await?;
+        account.checkpoint = if last.is_empty() {
+            String::new()
+        } else {
+            text(&last, 0, 0)?.unwrap_or_default()
+        };
         Ok(())
     }
 }

@@ -45,7 +45,9 @@ pub struct Counts {
 impl Counts {
     /// Every row has one outcome.
     pub fn balanced(&self) -> bool {
-        self.base == self.filtered + self.read && self.read == self.inserted + self.updated + self.unchanged + self.skipped + self.rejected
+        self.base == self.filtered + self.read
+            && self.read
+                == self.inserted + self.updated + self.unchanged + self.skipped + self.rejected
     }
 
     /// Adds another chunk's counts.
@@ -147,12 +149,19 @@ impl State {
     /// True when the chunk is there: asked in a new statement after every COMMIT, because Ok from the
     /// driver can mean that the server rolled back, and an error that it committed.
     pub async fn committed(self, session: &mut Session, chunk: i64) -> Result<bool, StateError> {
-        let sql = format!("select count(*) from {} where id = {chunk}", self.table("chunk"));
+        let sql = format!(
+            "select count(*) from {} where id = {chunk}",
+            self.table("chunk")
+        );
         Ok(number(&session.query(&sql).await?, 0, 0)? == 1)
     }
 
     /// What a committed chunk came to.
-    pub async fn chunk(self, session: &mut Session, chunk: i64) -> Result<(Counts, CodeCounts), StateError> {
+    pub async fn chunk(
+        self,
+        session: &mut Session,
+        chunk: i64,
+    ) -> Result<(Counts, CodeCounts), StateError> {
         let sql = format!(
             "select base, filtered, read, inserted, updated, unchanged, skipped, rejected, target_rows, kept, codes from {} where id = {chunk}",
             self.table("chunk")
@@ -181,12 +190,22 @@ impl State {
 
     /// The next free chunk id.
     pub async fn next_chunk(self, session: &mut Session) -> Result<i64, StateError> {
-        let rows = session.query(&format!("select coalesce(max(id), 0) + 1 from {}", self.table("chunk"))).await?;
+        let rows = session
+            .query(&format!(
+                "select coalesce(max(id), 0) + 1 from {}",
+                self.table("chunk")
+            ))
+            .await?;
         number(&rows, 0, 0)
     }
 
     /// The ranges of a pass that are done, in key order.
-    pub async fn spans(self, session: &mut Session, rule: &str, pass: i64) -> Result<Vec<Span>, StateError> {
+    pub async fn spans(
+        self,
+        session: &mut Session,
+        rule: &str,
+        pass: i64,
+    ) -> Result<Vec<Span>, StateError> {
         let sql = format!(
             "select no, lo, hi from {} where rule = {} and pass = {pass} and accounted = 1 and kind = 'pass' order by no, id",
             self.table("chunk"),
@@ -206,7 +225,15 @@ impl State {
 
     /// The manifests of a pass by chunk id, each with its range; at most `limit` after chunk `after`.
     /// `kind` is `pass` or `sweep`.
-    pub async fn manifests(self, session: &mut Session, rule: &str, pass: i64, kind: &str, after: i64, limit: u32) -> Result<Vec<(i64, Span, Manifest)>, StateError> {
+    pub async fn manifests(
+        self,
+        session: &mut Session,
+        rule: &str,
+        pass: i64,
+        kind: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, Span, Manifest)>, StateError> {
         let packed = match self.engine() {
             Engine::Postgres => "encode(m.packed, 'hex')",
             Engine::Sqlite => "hex(m.packed)",
@@ -227,7 +254,11 @@ impl State {
                 hi: key(text(&rows, row, 2)?)?,
             };
             let packed = text(&rows, row, 3)?.unwrap_or_default();
-            found.push((number(&rows, row, 4)?, span, Manifest::unpack(&from_hex(&packed)?)?));
+            found.push((
+                number(&rows, row, 4)?,
+                span,
+                Manifest::unpack(&from_hex(&packed)?)?,
+            ));
         }
         Ok(found)
     }
@@ -235,7 +266,11 @@ impl State {
 
 fn key(stored: Option<String>) -> Result<Option<Key>, StateError> {
     stored
-        .map(|text| serde_json::from_str(&text).map(Key).map_err(|_| StateError::Damaged("a chunk's key range does not read back".into())))
+        .map(|text| {
+            serde_json::from_str(&text)
+                .map(Key)
+                .map_err(|_| StateError::Damaged("a chunk's key range does not read back".into()))
+        })
         .transpose()
 }
 

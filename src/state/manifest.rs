@@ -80,7 +80,8 @@ impl Manifest {
         let mut entries = Vec::new();
         while !rest.0.is_empty() {
             let length = rest.take(3)?;
-            let length = usize::from(length[0]) | usize::from(length[1]) << 8 | usize::from(length[2]) << 16;
+            let length =
+                usize::from(length[0]) | usize::from(length[1]) << 8 | usize::from(length[2]) << 16;
             let key = String::from_utf8(rest.take(length)?.to_vec()).map_err(|_| damaged())?;
             let flags = rest.take(1)?[0];
             let count = rest.take(2)?;
@@ -130,8 +131,20 @@ mod tests {
     fn packs_and_reads_back() {
         let manifest = Manifest {
             entries: vec![
-                Entry { key: "1".into(), verdict: 0, outcome: Outcome::Inserted, input: [7; 16], ids: vec![Uuid::from_u128(1), Uuid::from_u128(2)] },
-                Entry { key: "é".repeat(400), verdict: 2, outcome: Outcome::None, input: [0; 16], ids: vec![] },
+                Entry {
+                    key: "1".into(),
+                    verdict: 0,
+                    outcome: Outcome::Inserted,
+                    input: [7; 16],
+                    ids: vec![Uuid::from_u128(1), Uuid::from_u128(2)],
+                },
+                Entry {
+                    key: "é".repeat(400),
+                    verdict: 2,
+                    outcome: Outcome::None,
+                    input: [0; 16],
+                    ids: vec![],
+                },
             ],
         };
         let packed = manifest.pack();

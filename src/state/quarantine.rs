@@ -55,21 +55,42 @@ const ROWS_PER_INSERT: usize = 500;
 impl State {
     /// Statements that put `rows` into quarantine and take out `cleared` keys (rows of the same chunk that
     /// were there before and are fine now).
-    #[expect(clippy::too_many_arguments, reason = "one statement, one place; a struct would be used once")]
-    pub fn quarantine_sql(self, rule: &str, run: i64, chunk: i64, transform_fp: &str, status: &str, rows: &[Refused], cleared: &[&str]) -> Result<String, StateError> {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one statement, one place; a struct would be used once"
+    )]
+    pub fn quarantine_sql(
+        self,
+        rule: &str,
+        run: i64,
+        chunk: i64,
+        transform_fp: &str,
+        status: &str,
+        rows: &[Refused],
+        cleared: &[&str],
+    ) -> Result<String, StateError> {
         let t = self.table("quarantine");
         let rule = self.text(rule)?;
         let mut sql = String::new();
         for keys in cleared.chunks(ROWS_PER_INSERT) {
-            let keys = keys.iter().map(|key| self.text(key)).collect::<Result<Vec<_>, _>>()?;
-            sql.push_str(&format!(";delete from {t} where rule = {rule} and key in ({})", keys.join(",")));
+            let keys = keys
+                .iter()
+                .map(|key| self.text(key))
+                .collect::<Result<Vec<_>, _>>()?;
+            sql.push_str(&format!(
+                ";delete from {t} where rule = {rule} and key in ({})",
+                keys.join(",")
+            ));
         }
         for rows in rows.chunks(ROWS_PER_INSERT) {
             let mut values = Vec::with_capacity(rows.len());
             for row in rows {
                 let r = &row.reject;
                 let place = r.place.as_ref();
-                let (entity, key) = r.waiting_for.as_ref().map_or((None, None), |(e, k)| (Some(e.as_str()), Some(k.as_str())));
+                let (entity, key) = r
+                    .waiting_for
+                    .as_ref()
+                    .map_or((None, None), |(e, k)| (Some(e.as_str()), Some(k.as_str())));
                 values.push(format!(
                     "({rule},{},{chunk},{run},{},'{}',{},{},{},{},{},{},{},'{}','{transform_fp}',{},{},'{status}',{})",
                     self.text(&row.key)?,
@@ -103,31 +124,67 @@ impl State {
 
     /// A new pass begins: every row of the rule will be judged again.
     pub fn forget_quarantine_sql(self, rule: &str) -> Result<String, StateError> {
-        Ok(format!("delete from {} where rule = {}", self.table("quarantine"), self.text(rule)?))
+        Ok(format!(
+            "delete from {} where rule = {}",
+            self.table("quarantine"),
+            self.text(rule)?
+        ))
     }
 
     /// Rows in quarantine of these rules (all when empty), optionally of one code, by rule, code and key.
-    pub async fn quarantined(self, session: &mut Session, rules: &[String], code: Option<&str>, limit: u64) -> Result<Vec<Quarantined>, StateError> {
+    pub async fn quarantined(
+        self,
+        session: &mut Session,
+        rules: &[String],
+        code: Option<&str>,
+        limit: u64,
+    ) -> Result<Vec<Quarantined>, StateError> {
         let mut filter = vec!["status <> 'trial'".to_owned()];
         if !rules.is_empty() {
-            let names = rules.iter().map(|rule| self.text(rule)).collect::<Result<Vec<_>, _>>()?;
+            let names = rules
+                .iter()
+                .map(|rule| self.text(rule))
+                .collect::<Result<Vec<_>, _>>()?;
             filter.push(format!("rule in ({})", names.join(",")));
         }
         if let Some(code) = code {
             filter.push(format!("code = {}", self.text(code)?));
         }
-        self.read_quarantine(session, &format!("where {} order by rule, code, length(key), key limit {limit}", filter.join(" and "))).await
+        self.read_quarantine(
+            session,
+            &format!(
+                "where {} order by rule, code, length(key), key limit {limit}",
+                filter.join(" and ")
+            ),
+        )
+        .await
     }
 
     /// One row, trial runs included.
-    pub async fn quarantined_row(self, session: &mut Session, rule: &str, key: &str) -> Result<Option<Quarantined>, StateError> {
+    pub async fn quarantined_row(
+        self,
+        session: &mut Session,
+        rule: &str,
+        key: &str,
+    ) -> Result<Option<Quarantined>, StateError> {
         let found = self
-            .read_quarantine(session, &format!("where rule = {} and key = {}", self.text(rule)?, self.text(key)?))
+            .read_quarantine(
+                session,
+                &format!(
+                    "where rule = {} and key = {}",
+                    self.text(rule)?,
+                    self.text(key)?
+                ),
+            )
             .await?;
         Ok(found.into_iter().next())
     }
 
-    async fn read_quarantine(self, session: &mut Session, tail: &str) -> Result<Vec<Quarantined>, StateError> {
+    async fn read_quarantine(
+        self,
+        session: &mut Session,
+        tail: &str,
+    ) -> Result<Vec<Quarantined>, StateError> {
         let sql = format!(
             "select rule, key, code, stage, message, sqlstate, constraint_name, path, line, col, waiting_entity, waiting_key, status, data from {} {tail}",
             self.table("quarantine")
@@ -157,7 +214,11 @@ impl State {
     }
 
     /// How many rejected rows of a rule are open, and how many were accepted.
-    pub async fn open_and_accepted(self, session: &mut Session, rule: &str) -> Result<(i64, i64), StateError> {
+    pub async fn open_and_accepted(
+        self,
+        session: &mut Session,
+        rule: &str,
+    ) -> Result<(i64, i64), StateError> {
         let sql = format!(
             "select coalesce(sum(case when status = 'open' then 1 else 0 end), 0), coalesce(sum(case when status = 'accepted' then 1 else 0 end), 0) \
              from {} where rule = {}",

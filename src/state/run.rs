@@ -54,7 +54,11 @@ pub struct Claim {
 impl Claim {
     /// Waits for the lock, closes what a killed run left open, and opens a new run. `lock` is a
     /// connection of the claim's own.
-    pub async fn take(state: State, mut lock: Session, record: &RunRecord) -> Result<Self, StateError> {
+    pub async fn take(
+        state: State,
+        mut lock: Session,
+        record: &RunRecord,
+    ) -> Result<Self, StateError> {
         let t = state.table("run");
         wait_for_lock(state, &mut lock).await?;
         let begin = match state.engine() {
@@ -75,9 +79,17 @@ impl Claim {
         }
     }
 
-    async fn insert(state: State, lock: &mut Session, record: &RunRecord, t: &str) -> Result<(i64, i64), StateError> {
+    async fn insert(
+        state: State,
+        lock: &mut Session,
+        record: &RunRecord,
+        t: &str,
+    ) -> Result<(i64, i64), StateError> {
         if state.engine() == Engine::Postgres {
-            lock.query(&format!("select id from {t} where status = 'running' for update")).await?;
+            lock.query(&format!(
+                "select id from {t} where status = 'running' for update"
+            ))
+            .await?;
         } else if let Some(busy) = living(state, lock).await? {
             return Err(busy);
         }
@@ -86,12 +98,24 @@ impl Claim {
             state.now()
         ))
         .await?;
-        let last = lock.query(&format!("select coalesce(max(id), 0), coalesce(max(epoch), 0) from {t}")).await?;
+        let last = lock
+            .query(&format!(
+                "select coalesce(max(id), 0), coalesce(max(epoch), 0) from {t}"
+            ))
+            .await?;
         let (run, epoch) = (number(&last, 0, 0)? + 1, number(&last, 0, 1)? + 1);
         let r = record;
         let texts = [
-            &r.command, &r.options, &r.os_user, &r.host, &r.source_user, &r.source_server, &r.target_user, &r.target_server,
-            &r.rules_revision, &r.restore_point,
+            &r.command,
+            &r.options,
+            &r.os_user,
+            &r.host,
+            &r.source_user,
+            &r.source_server,
+            &r.target_user,
+            &r.target_server,
+            &r.rules_revision,
+            &r.restore_point,
         ];
         let mut literals = Vec::new();
         for value in texts {
@@ -142,7 +166,9 @@ async fn wait_for_lock(state: State, lock: &mut Session) -> Result<(), StateErro
     loop {
         let free = match state.engine() {
             Engine::Postgres => {
-                let rows = lock.query(&format!("select pg_try_advisory_lock({LOCK_KEY})")).await?;
+                let rows = lock
+                    .query(&format!("select pg_try_advisory_lock({LOCK_KEY})"))
+                    .await?;
                 text(&rows, 0, 0)?.as_deref() == Some("t")
             }
             Engine::Sqlite => living(state, lock).await?.is_none(),
@@ -158,10 +184,17 @@ async fn wait_for_lock(state: State, lock: &mut Session) -> Result<(), StateErro
 }
 
 async fn holder(state: State, lock: &mut Session) -> Result<StateError, StateError> {
-    let sql = format!("select id, host, pid from {} where status = 'running' order by id desc limit 1", state.table("run"));
+    let sql = format!(
+        "select id, host, pid from {} where status = 'running' order by id desc limit 1",
+        state.table("run")
+    );
     let rows = lock.query(&sql).await?;
     if rows.is_empty() {
-        return Ok(StateError::Busy { run: 0, host: "another host".into(), pid: 0 });
+        return Ok(StateError::Busy {
+            run: 0,
+            host: "another host".into(),
+            pid: 0,
+        });
     }
     Ok(StateError::Busy {
         run: number(&rows, 0, 0)?,
@@ -174,8 +207,13 @@ async fn holder(state: State, lock: &mut Session) -> Result<StateError, StateErr
 /// it cannot have the file open safely.)
 async fn living(state: State, lock: &mut Session) -> Result<Option<StateError>, StateError> {
     let busy = holder(state, lock).await?;
-    let StateError::Busy { pid, ref host, .. } = busy else { return Ok(None) };
-    let alive = pid > 0 && pid != i64::from(std::process::id()) && *host == crate::state::run::host_name() && process_alive(pid);
+    let StateError::Busy { pid, ref host, .. } = busy else {
+        return Ok(None);
+    };
+    let alive = pid > 0
+        && pid != i64::from(std::process::id())
+        && *host == crate::state::run::host_name()
+        && process_alive(pid);
     Ok(alive.then_some(busy))
 }
 
@@ -183,7 +221,10 @@ async fn living(state: State, lock: &mut Session) -> Result<Option<StateError>, 
 pub fn host_name() -> String {
     #[cfg(unix)]
     {
-        nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
+        nix::unistd::gethostname()
+            .ok()
+            .and_then(|name| name.into_string().ok())
+            .unwrap_or_default()
     }
     #[cfg(not(unix))]
     {
@@ -193,7 +234,8 @@ pub fn host_name() -> String {
 
 #[cfg(unix)]
 fn process_alive(pid: i64) -> bool {
-    i32::try_from(pid).is_ok_and(|pid| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok())
+    i32::try_from(pid)
+        .is_ok_and(|pid| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok())
 }
 
 #[cfg(not(unix))]

@@ -39,7 +39,10 @@ const TABLES: &[(&str, &str)] = &[
          target_rows bigint not null, kept bigint not null, codes text not null, hash text not null, xid text, epoch bigint not null, \
          micros bigint not null, committed_at {time} not null",
     ),
-    ("manifest", "chunk_id bigint primary key, packed {bytes} not null"),
+    (
+        "manifest",
+        "chunk_id bigint primary key, packed {bytes} not null",
+    ),
     (
         "quarantine",
         "rule text not null, key text not null, chunk_id bigint not null, run_id bigint not null, code text not null, stage text not null, \
@@ -78,18 +81,25 @@ pub(super) fn ddl(state: State) -> String {
     let postgres = state.engine() == Engine::Postgres;
     let mut sql = String::from("begin;");
     if postgres {
-        sql.push_str("create schema if not exists runner; revoke all on schema runner from public;");
+        sql.push_str(
+            "create schema if not exists runner; revoke all on schema runner from public;",
+        );
     }
     for (name, columns) in TABLES {
         let table = state.table(name);
         let columns = columns.replace("{time}", time).replace("{bytes}", bytes);
         sql.push_str(&format!("create table {table} ({columns});"));
         if postgres {
-            sql.push_str(&format!("revoke all on {table} from public; alter table {table} enable row level security;"));
+            sql.push_str(&format!(
+                "revoke all on {table} from public; alter table {table} enable row level security;"
+            ));
         }
     }
     for (number, (name, columns)) in INDEXES.iter().enumerate() {
-        sql.push_str(&format!("create index runner_index_{number} on {} ({columns});", state.table(name)));
+        sql.push_str(&format!(
+            "create index runner_index_{number} on {} ({columns});",
+            state.table(name)
+        ));
     }
     if postgres {
         sql.push_str(UNPACK);

@@ -63,9 +63,15 @@ pub struct SegmentRecord {
 
 impl State {
     /// Stores a segment under a fresh id.
-    pub async fn open_segment(self, session: &mut Session, record: &mut SegmentRecord) -> Result<(), StateError> {
+    pub async fn open_segment(
+        self,
+        session: &mut Session,
+        record: &mut SegmentRecord,
+    ) -> Result<(), StateError> {
         let t = self.table("segment");
-        let last = session.query(&format!("select coalesce(max(id), 0) from {t}")).await?;
+        let last = session
+            .query(&format!("select coalesce(max(id), 0) from {t}"))
+            .await?;
         record.id = number(&last, 0, 0)? + 1;
         let r = &*record;
         session
@@ -93,13 +99,21 @@ impl State {
 
     /// Marks a segment as read to its end.
     pub async fn close_segment(self, session: &mut Session, id: i64) -> Result<(), StateError> {
-        let sql = format!("update {} set complete = 1, closed_at = {} where id = {id}", self.table("segment"), self.now());
+        let sql = format!(
+            "update {} set complete = 1, closed_at = {} where id = {id}",
+            self.table("segment"),
+            self.now()
+        );
         session.execute(&sql).await?;
         Ok(())
     }
 
     /// The segments of a rule that count, oldest first.
-    pub async fn segments(self, session: &mut Session, rule: &str) -> Result<Vec<SegmentRecord>, StateError> {
+    pub async fn segments(
+        self,
+        session: &mut Session,
+        rule: &str,
+    ) -> Result<Vec<SegmentRecord>, StateError> {
         let sql = format!(
             "select id, run_id, target, pass, kind, snapshot, source_time, base, read_rows, transform_fp, gate_fp, complete from {} \
              where rule = {} and accounted = 1 order by id",

@@ -71,7 +71,9 @@ impl Found {
 
     /// A column (index into the table's columns) as text; `None` is NULL.
     pub fn text(&self, row: usize, column: usize) -> Option<String> {
-        self.rows.cell(row, column).map(|c| String::from_utf8_lossy(&c).into_owned())
+        self.rows
+            .cell(row, column)
+            .map(|c| String::from_utf8_lossy(&c).into_owned())
     }
 
     /// A column as COPY text; `None` is NULL.
@@ -91,7 +93,13 @@ impl Found {
             .columns
             .iter()
             .enumerate()
-            .map(|(index, column)| (column.name.clone(), self.text(row, index).map_or(serde_json::Value::Null, Into::into)));
+            .map(|(index, column)| {
+                (
+                    column.name.clone(),
+                    self.text(row, index)
+                        .map_or(serde_json::Value::Null, Into::into),
+                )
+            });
         serde_json::Value::Object(cells.collect()).to_string()
     }
 }
@@ -100,7 +108,11 @@ impl Found {
 const KEYS_PER_QUERY: usize = 5_000;
 
 /// Reads the rows that a look-up names.
-pub async fn find(session: &mut Session, to: &Destination, lookup: &Lookup<'_>) -> Result<Found, DbError> {
+pub async fn find(
+    session: &mut Session,
+    to: &Destination,
+    lookup: &Lookup<'_>,
+) -> Result<Found, DbError> {
     let mut found = Found::default();
     let columns = &to.table.columns;
     let logical = |index: u16| columns[usize::from(index)].logical.clone();
@@ -118,8 +130,10 @@ pub async fn find(session: &mut Session, to: &Destination, lookup: &Lookup<'_>) 
         (Lookup::Ids(ids), _) => {
             for ids in ids.chunks(KEYS_PER_QUERY) {
                 let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-                let list = literal_list(to.engine, &Logical::Uuid, texts.iter().map(String::as_str));
-                found.merge(&read(session, to, &format!("{} in ({list})", to.column(to.id))).await?);
+                let list =
+                    literal_list(to.engine, &Logical::Uuid, texts.iter().map(String::as_str));
+                found
+                    .merge(&read(session, to, &format!("{} in ({list})", to.column(to.id))).await?);
             }
         }
         (Lookup::Match(tuples), _) => {
@@ -129,7 +143,9 @@ pub async fn find(session: &mut Session, to: &Destination, lookup: &Lookup<'_>) 
                     let parts: Vec<String> = tuple
                         .iter()
                         .zip(&to.match_)
-                        .map(|(text, column)| literal_list(to.engine, &logical(*column), [text.as_str()]))
+                        .map(|(text, column)| {
+                            literal_list(to.engine, &logical(*column), [text.as_str()])
+                        })
                         .collect();
                     if parts.iter().all(|p| !p.is_empty()) {
                         list.push(format!("({})", parts.join(",")));
@@ -141,7 +157,9 @@ pub async fn find(session: &mut Session, to: &Destination, lookup: &Lookup<'_>) 
                         Engine::Postgres => list.join(","),
                         Engine::Sqlite => format!("values {}", list.join(",")),
                     };
-                    found.merge(&read(session, to, &format!("({}) in ({values})", names.join(","))).await?);
+                    found.merge(
+                        &read(session, to, &format!("({}) in ({values})", names.join(","))).await?,
+                    );
                 }
             }
         }
@@ -150,14 +168,23 @@ pub async fn find(session: &mut Session, to: &Destination, lookup: &Lookup<'_>) 
 }
 
 async fn read(session: &mut Session, to: &Destination, condition: &str) -> Result<Found, DbError> {
-    let mut columns: Vec<(String, Logical)> = to.table.columns.iter().map(|c| (c.name.clone(), c.logical.clone())).collect();
+    let mut columns: Vec<(String, Logical)> = to
+        .table
+        .columns
+        .iter()
+        .map(|c| (c.name.clone(), c.logical.clone()))
+        .collect();
     let mut list: Vec<String> = columns.iter().map(|(name, _)| ident(name)).collect();
     let xmin = (to.engine == Engine::Postgres && !to.table.is_view).then_some(columns.len());
     if xmin.is_some() {
         columns.push(("xmin".into(), Logical::Text(None)));
         list.push("xmin::text".into());
     }
-    let sql = format!("select {} from {} where {condition}", list.join(","), to.sql());
+    let sql = format!(
+        "select {} from {} where {condition}",
+        list.join(","),
+        to.sql()
+    );
     let rows = session.copy_out_typed(&sql, &columns).await?;
     let mut found = Found {
         id: usize::from(to.id),
@@ -175,16 +202,35 @@ async fn read(session: &mut Session, to: &Destination, condition: &str) -> Resul
 
 /// What the target's server prints for these texts in this column's own type: decides whether two
 /// different texts are one value (`1.5` and `1.50`, `1 mon` and `30 days` are not guessed here).
-pub async fn normalise(session: &mut Session, to: &Destination, column: u16, texts: &[String]) -> Result<Vec<String>, DbError> {
+pub async fn normalise(
+    session: &mut Session,
+    to: &Destination,
+    column: u16,
+    texts: &[String],
+) -> Result<Vec<String>, DbError> {
     if to.engine == Engine::Sqlite || texts.is_empty() {
         return Ok(texts.to_vec());
     }
     let kind = &to.table.columns[usize::from(column)].type_name;
     let mut values = Vec::with_capacity(texts.len());
     for (at, text) in texts.iter().enumerate() {
-        values.push(format!("({at},{}::{kind}::text)", crate::db::literal(to.engine, text)?));
+        values.push(format!(
+            "({at},{}::{kind}::text)",
+            crate::db::literal(to.engine, text)?
+        ));
     }
-    let sql = format!("select v.t from (values {}) v(n, t) order by v.n", values.join(","));
-    let rows = session.copy_out(&sql, Arc::from(["t".to_owned()]), None).await?;
-    Ok((0..rows.len()).map(|r| rows.cell(r, 0).map(|c| String::from_utf8_lossy(&c).into_owned()).unwrap_or_default()).collect())
+    let sql = format!(
+        "select v.t from (values {}) v(n, t) order by v.n",
+        values.join(",")
+    );
+    let rows = session
+        .copy_out(&sql, Arc::from(["t".to_owned()]), None)
+        .await?;
+    Ok((0..rows.len())
+        .map(|r| {
+            rows.cell(r, 0)
+                .map(|c| String::from_utf8_lossy(&c).into_owned())
+                .unwrap_or_default()
+        })
+        .collect())
 }

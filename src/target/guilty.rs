@@ -21,14 +21,20 @@ pub struct Piece<'a> {
 ///
 /// The caller has an open transaction that it rolls back afterwards: savepoints give rows another xmin
 /// than the chunk's.
-pub async fn guilty(session: &mut Session, to: &Destination, pieces: &[Piece<'_>]) -> Result<(Vec<(usize, DbError)>, u64), DbError> {
+pub async fn guilty(
+    session: &mut Session,
+    to: &Destination,
+    pieces: &[Piece<'_>],
+) -> Result<(Vec<(usize, DbError)>, u64), DbError> {
     session.execute("savepoint piece").await?;
     let mut refused = Vec::new();
     let mut attempts = 0;
     let mut open = vec![pieces];
     while let Some(piece) = open.pop() {
         attempts += 1;
-        let Some(error) = attempt(session, to, piece).await? else { continue };
+        let Some(error) = attempt(session, to, piece).await? else {
+            continue;
+        };
         if let [one] = piece {
             refused.push((one.row, error));
             continue;
@@ -45,7 +51,9 @@ pub async fn guilty(session: &mut Session, to: &Destination, pieces: &[Piece<'_>
 fn cut(piece: &[Piece<'_>], error: &DbError) -> usize {
     let blamed = error.copy_line.and_then(|line| {
         let mut rows = 0;
-        let one_set = piece.windows(2).all(|w| w[0].rows.first().map(|r| &r.set) == w[1].rows.first().map(|r| &r.set));
+        let one_set = piece
+            .windows(2)
+            .all(|w| w[0].rows.first().map(|r| &r.set) == w[1].rows.first().map(|r| &r.set));
         piece.iter().position(|p| {
             rows += p.rows.len() as u64;
             one_set && rows >= line
@@ -60,7 +68,11 @@ fn cut(piece: &[Piece<'_>], error: &DbError) -> usize {
 }
 
 /// Two statements: the COPY, and one that checks deferred constraints and moves the savepoint on.
-async fn attempt(session: &mut Session, to: &Destination, piece: &[Piece<'_>]) -> Result<Option<DbError>, DbError> {
+async fn attempt(
+    session: &mut Session,
+    to: &Destination,
+    piece: &[Piece<'_>],
+) -> Result<Option<DbError>, DbError> {
     let rows: Vec<&OutRow> = piece.iter().flat_map(|p| p.rows.iter().copied()).collect();
     let mut tried = insert(session, to, &rows).await.map(drop);
     if tried.is_ok() {

@@ -8,7 +8,11 @@ use crate::row::{ColumnSet, OutRow, unescape};
 use crate::value::Logical;
 
 /// Inserts rows: one COPY per set of columns, in the rows' order within a set. Returns the rows sent.
-pub async fn insert(session: &mut Session, to: &Destination, rows: &[&OutRow]) -> Result<u64, DbError> {
+pub async fn insert(
+    session: &mut Session,
+    to: &Destination,
+    rows: &[&OutRow],
+) -> Result<u64, DbError> {
     let mut sets: Vec<(&ColumnSet, Vec<u8>, u64)> = Vec::new();
     let mut known: HashMap<&[u16], usize> = HashMap::new();
     for row in rows {
@@ -35,13 +39,19 @@ pub async fn insert(session: &mut Session, to: &Destination, rows: &[&OutRow]) -
                 (column.name.clone(), column.logical.clone())
             })
             .collect();
-        sent += session.copy_in(&to.table.name, &columns, &lines, count).await?;
+        sent += session
+            .copy_in(&to.table.name, &columns, &lines, count)
+            .await?;
     }
     Ok(sent)
 }
 
 /// An UPDATE of one row's columns; cells are COPY text.
-pub fn update_sql(to: &Destination, id: uuid::Uuid, cells: &[(u16, Option<&[u8]>)]) -> Result<String, DbError> {
+pub fn update_sql(
+    to: &Destination,
+    id: uuid::Uuid,
+    cells: &[(u16, Option<&[u8]>)],
+) -> Result<String, DbError> {
     let mut sets = Vec::with_capacity(cells.len());
     for (column, cell) in cells {
         let value = match cell {
@@ -50,5 +60,10 @@ pub fn update_sql(to: &Destination, id: uuid::Uuid, cells: &[(u16, Option<&[u8]>
         };
         sets.push(format!("{} = {value}", to.column(*column)));
     }
-    Ok(format!("update {} set {} where {} = '{id}'", to.sql(), sets.join(", "), to.column(to.id)))
+    Ok(format!(
+        "update {} set {} where {} = '{id}'",
+        to.sql(),
+        sets.join(", "),
+        to.column(to.id)
+    ))
 }
