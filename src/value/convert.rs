@@ -21,8 +21,8 @@ pub(super) enum Step {
     Keep,
     /// Text into a limited length.
     Length(Logical),
-    /// Text into char(n).
-    Pad(u32),
+    /// Text into char(n); what comes from char(n) sheds its filling first.
+    Pad { length: u32, filled: bool },
     /// A number into an integer type.
     Integer(Logical),
     /// A number into a decimal.
@@ -55,7 +55,7 @@ impl Conversion {
         let name = match &self.step {
             Step::Keep => return "check places of a second".to_owned(),
             Step::Length(target) => format!("check that it fits {target}"),
-            Step::Pad(_) => "check length, fill with blanks".to_owned(),
+            Step::Pad { .. } => "check length, fill with blanks".to_owned(),
             Step::Integer(target) => format!("check that it is within {target}"),
             Step::Numeric(_) => "check digits and places, pad with zeros".to_owned(),
             Step::Finite => "check that it is finite".to_owned(),
@@ -97,7 +97,12 @@ impl Conversion {
                 literal::check_text(text, target)?;
                 out.extend_from_slice(text.as_bytes());
             }
-            Step::Pad(length) => {
+            Step::Pad { length, filled } => {
+                let text = if *filled {
+                    text.trim_end_matches(' ')
+                } else {
+                    text
+                };
                 literal::check_text(text, &Logical::Char(*length))?;
                 out.extend_from_slice(literal::pad(text, *length)?.as_bytes());
             }

@@ -134,7 +134,10 @@ fn into_text(source: &Logical, target: &Logical) -> Pair {
         _ => return refuse(source, target, advice(source, target)),
     };
     match target {
-        L::Char(length) => convert(Step::Pad(*length)),
+        L::Char(length) => convert(Step::Pad {
+            length: *length,
+            filled: matches!(source, L::Char(_)),
+        }),
         L::Text(Some(limit)) if longest.is_none_or(|longest| longest > *limit) => {
             convert(Step::Length(target.clone()))
         }

@@ -204,3 +204,22 @@ fn the_documents_tell_the_truth() {
         );
     }
 }
+
+#[test]
+fn char_columns_of_other_lengths_are_filled_again() {
+    use Logical::{Char, Text};
+    let converted = |source: Logical, target: Logical, text: &str| {
+        let Pair::Convert(conversion) = pair(&source, &target, None) else {
+            panic!("{source} to {target} needs a check");
+        };
+        let mut out = Vec::new();
+        let done = conversion.apply(text, &mut out);
+        done.map(|()| String::from_utf8_lossy(&out).into_owned())
+            .map_err(|misfit| misfit.code)
+    };
+    assert_eq!(converted(Char(3), Char(5), "a  ").as_deref(), Ok("a    "));
+    assert_eq!(converted(Char(5), Char(3), "a    ").as_deref(), Ok("a  "));
+    assert_eq!(converted(Char(5), Char(3), "abcd "), Err("too_long"));
+    assert_eq!(converted(Text(None), Char(3), "a "), Err("bad_value"));
+    assert_eq!(converted(Text(None), Char(3), "ab").as_deref(), Ok("ab "));
+}
