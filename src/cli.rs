@@ -3,12 +3,17 @@
 //! A command returns an answer (text for people, JSON for programs, an exit code) and this file prints
 //! it; only progress, the REPL and `--watch` write while they run.
 
+mod check;
 mod exit;
+mod migrate;
+mod plan;
 mod print;
+mod progress;
 mod quarantine;
 mod report;
 mod screen;
 mod setup;
+mod signals;
 mod status;
 mod test;
 mod why;
@@ -40,7 +45,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::CheckArgs),
     Test(test::TestArgs),
+    Plan(plan::PlanArgs),
+    Exec(migrate::ExecArgs),
+    Run(migrate::RunArgs),
     Status(status::StatusArgs),
     Quarantine(quarantine::QuarantineArgs),
     Why(why::WhyArgs),
@@ -50,7 +59,8 @@ enum Command {
 
 /// The commands by what one does with them; a test holds this against the real list.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Write rules", &["test"]),
+    ("Write rules", &["check", "test"]),
+    ("Move rows", &["plan", "exec", "run"]),
     (
         "Prove it",
         &["status", "quarantine", "why", "report", "print"],
@@ -84,7 +94,11 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 async fn dispatch(cli: Cli) -> Result<Answer, Failure> {
     let global = &cli.global;
     match cli.command {
+        Command::Check(args) => check::run(global, &args).await,
         Command::Test(args) => test::run(global, &args),
+        Command::Plan(args) => plan::run(global, &args).await,
+        Command::Exec(args) => migrate::exec(global, args).await,
+        Command::Run(args) => migrate::run(global, args).await,
         Command::Status(args) => status::run(global, &args).await,
         Command::Quarantine(args) => quarantine::run(global, &args).await,
         Command::Why(args) => why::run(global, &args).await,
@@ -183,8 +197,31 @@ mod tests {
 
     #[test]
     fn wrong_usage_is_an_error() {
-        for line in ["runner", "runner frobnicate", "runner quarantine show a"] {
+        for line in [
+            "runner",
+            "runner frobnicate",
+            "runner exec",
+            "runner run --writers 0",
+            "runner exec a --row 1 --restart",
+            "runner demo seed",
+        ] {
             assert!(parse(line).is_err(), "{line} should not parse");
         }
+    }
+
+    #[test]
+    fn moves_take_their_options() {
+        let Command::Run(args) =
+            parse("runner run purchases rules/b.rhai --writers 4 --batch-rows 37 --restart")
+                .expect("parses")
+                .command
+        else {
+            panic!("not a run")
+        };
+        assert_eq!(args.rules, ["purchases", "rules/b.rhai"]);
+        assert_eq!(
+            (args.how.writers, args.how.batch_rows, args.how.restart),
+            (Some(4), Some(37), true)
+        );
     }
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::db::{DbError, ErrorKind};
 use crate::diagnostic::Diagnostic;
+use crate::pipeline::RunError;
 use crate::state::StateError;
 
 /// What `--help` says about exit codes.
@@ -129,6 +130,15 @@ impl From<StateError> for Failure {
             }
             StateError::Db(error) => error.into(),
             other => Diagnostic::error(other.to_string()).into(),
+        }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Refused(problems) => Self::refused(problems),
+            RunError::Failed(problems) => Self::failed(problems),
         }
     }
 }

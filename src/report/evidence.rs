@@ -90,6 +90,11 @@ impl Gate {
     pub fn failed(&self) -> bool {
         self.status == "failed"
     }
+
+    /// The check held without a remark.
+    pub fn held(&self) -> bool {
+        matches!(self.status.as_str(), "ok" | "passed")
+    }
 }
 
 /// A business sum on both sides. `source = target + rejected + skipped`, as exact decimal texts.
@@ -208,15 +213,16 @@ pub(super) async fn gates(
             name: get(3)?,
             status: get(4)?,
             detail: describe(&detail),
-            query: field(&detail, "query"),
+            query: queries(&detail),
             snapshot: field(&detail, "snapshot"),
         };
         if gate.name == "reconcile" && gate.phase == "after" {
             let sum = reconciliation(&gate, &detail);
             sums.insert((sum.rule.clone(), sum.name.clone()), sum);
         } else {
-            // before comes before after
-            let order = (gate.rule.clone(), gate.phase != "before", gate.name.clone());
+            // before comes before after; a table has one check of this name per constraint
+            let which = field(&detail, "constraint");
+            let order = (gate.rule.clone(), gate.phase != "before", gate.name.clone(), which);
             gates.insert(order, gate);
         }
     }
@@ -245,6 +251,16 @@ fn field(detail: &Value, name: &str) -> Option<String> {
     }
 }
 
+/// The query, or the one of each side.
+fn queries(detail: &Value) -> Option<String> {
+    let sides = [("source_query", "source"), ("target_query", "target")];
+    let both: Vec<String> = sides
+        .iter()
+        .filter_map(|(name, side)| Some(format!("-- {side}\n{}", field(detail, name)?)))
+        .collect();
+    field(detail, "query").or_else(|| (!both.is_empty()).then(|| both.join("\n")))
+}
+
 /// The message, else `name value` pairs.
 fn describe(detail: &Value) -> String {
     if let Some(message) = field(detail, "message") {
@@ -255,7 +271,7 @@ fn describe(detail: &Value) -> String {
     };
     let shown = fields
         .iter()
-        .filter(|(name, value)| !matches!(name.as_str(), "query" | "snapshot") && !value.is_null());
+        .filter(|(name, value)| !name.ends_with("query") && name.as_str() != "snapshot" && !value.is_null());
     shown
         .map(|(name, value)| {
             format!(

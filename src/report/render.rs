@@ -101,6 +101,7 @@ fn environment(format: Format) -> Environment<'static> {
         }
     });
     environment.add_filter("thousands", thousands);
+    environment.add_filter("amount", |text: &str| amount(text));
     environment.add_filter("percent", |share: f64| percent(share));
     environment.add_filter("duration", |seconds: f64| duration(seconds));
     environment.add_filter("moment", |text: &str| moment(text));
@@ -155,6 +156,16 @@ pub fn thousands(number: i64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// A decimal's text with its thousands apart; anything else as it is.
+fn amount(text: &str) -> String {
+    let (whole, places) = text.split_once('.').map_or((text, None), |(w, p)| (w, Some(p)));
+    match (whole.parse::<i64>(), places) {
+        (Ok(number), Some(places)) if number != 0 => format!("{}.{places}", thousands(number)),
+        (Ok(number), None) => thousands(number),
+        _ => text.to_owned(),
+    }
 }
 
 /// Rounded down, so that 99.99 % never reads as all of it.
@@ -283,6 +294,12 @@ mod tests {
             [1.0, 0.9999, 0.95].map(percent),
             ["100 %", "99.9 %", "95 %"]
         );
+    }
+
+    #[test]
+    fn amounts_keep_every_digit() {
+        let shown = ["4192387.340", "-0.50", "-1234.5", "1000", "NaN", "12345678901234567890.1"].map(amount);
+        assert_eq!(shown, ["4,192,387.340", "-0.50", "-1,234.5", "1,000", "NaN", "12345678901234567890.1"]);
     }
 
     #[test]
