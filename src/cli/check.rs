@@ -47,7 +47,7 @@ async fn once(global: &Global, args: &CheckArgs) -> Result<Answer, Failure> {
     let config = global.config()?;
     let set = setup::named_rules(&config, &args.rules)?;
     let names: Vec<String> = set.rules.iter().map(|rule| rule.name.clone()).collect();
-    let mut findings = check::check(&config, &set, &names).await?;
+    let mut findings = check::check(&config, &set, &set.rules).await?;
     for problem in set.problems {
         if !findings.contains(&problem) {
             findings.push(problem);
