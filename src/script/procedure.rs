@@ -32,8 +32,7 @@ impl Procedure {
     ) -> Result<Self, Diagnostic> {
         let desk = Rc::new(Desk::new(host));
         let shared = Rc::clone(&desk);
-        let special =
-            |engine: &mut Engine, context: &Rc<Context>| register(engine, context, &shared);
+        let special = |engine: &mut Engine, _: &Rc<Context>| register(engine, &shared);
         let program = Program::build(rule, libs, declared, &[], vec![], special)?;
         Ok(Self { program, desk })
     }
@@ -152,7 +151,7 @@ struct Stream {
     key: Rc<[String]>,
 }
 
-pub(super) fn register(engine: &mut Engine, context: &Rc<Context>, desk: &Rc<Desk>) {
+pub(super) fn register(engine: &mut Engine, desk: &Rc<Desk>) {
     engine.register_type_with_name::<Handle>("database");
     let source = Handle {
         desk: Rc::clone(desk),
@@ -204,7 +203,6 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>, desk: &Rc<Des
     engine.register_iterator_result::<Stream, Row>();
     register_writing(engine);
     register_ids(engine);
-    let _ = context;
 }
 
 fn register_writing(engine: &mut Engine) {
