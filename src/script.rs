@@ -11,11 +11,16 @@ mod fault;
 mod functions;
 mod host;
 mod json;
+mod lint;
 mod literal;
 mod made;
 mod outline;
+mod procedure;
+#[cfg(test)]
+mod procedure_tests;
 mod program;
 mod row;
+mod session;
 mod testing;
 mod text;
 mod token;
@@ -30,10 +35,13 @@ pub use columns::{Touched, touched};
 pub use context::Declared;
 pub use functions::{FUNCTIONS, HostFunction, Purpose};
 pub use host::{Answer, Database, Host, HostCall, HostReply};
+pub use lint::{Facts, Found, TargetColumn, lint};
 pub use literal::{Entry, Literal, Node};
 pub use made::{Made, MadeValue};
 pub use outline::{Function, Outline, outline};
+pub use procedure::Procedure;
 pub use program::{Program, Said};
+pub use session::{Session, is_incomplete};
 pub use token::{Token, tokens};
 
 /// Words of the language that a rule may not use.

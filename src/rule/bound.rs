@@ -8,7 +8,7 @@ use super::Rule;
 use super::judge::Judge;
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::script::{Declared, Program, SourceText};
+use crate::script::{Declared, Host, Procedure, Program, Session, SourceText};
 use crate::value::{Logical, Pair, pair};
 
 /// A rule that knows the columns it reads and the table it fills. Cheap to clone, crosses threads.
@@ -136,6 +136,30 @@ impl Bound {
 }
 
 impl Rule {
+    /// Its hooks, or its `run`, with `host` to answer them. Stays on this thread.
+    pub fn procedure(&self, host: Box<dyn Host>) -> Result<Procedure, Diagnostic> {
+        Procedure::new(&self.source(), &self.lib_sources(), self.declared(), host)
+    }
+
+    /// A conversation with a rule, or with none. Stays on this thread.
+    pub fn session(rule: Option<&Self>, host: Box<dyn Host>) -> Result<Session, Diagnostic> {
+        match rule {
+            Some(rule) => Session::new(&rule.source(), &rule.lib_sources(), rule.declared(), host),
+            None => {
+                let nothing = SourceText {
+                    path: "input".to_owned(),
+                    text: "".into(),
+                };
+                Session::new(&nothing, &[], Declared::default(), host)
+            }
+        }
+    }
+
+    /// Hands an edited rule to a conversation that goes on.
+    pub fn reload_into(&self, session: &mut Session) -> Result<(), Diagnostic> {
+        session.reload(&self.source(), &self.lib_sources(), self.declared())
+    }
+
     /// The file.
     pub(super) fn source(&self) -> SourceText {
         SourceText {

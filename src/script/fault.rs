@@ -106,6 +106,10 @@ fn say(error: &EvalAltResult, file: &SourceText, position: Position) -> Diagnost
         E::ErrorVariableNotFound(name, _) => match name.strip_prefix("global::") {
             Some(constant) => Diagnostic::error(format!("there is no constant `{constant}`"))
                 .hint("a constant with a call in it is not known to functions: write its value"),
+            None if engine::DATABASE_NAMES.contains(&name.as_str()) => {
+                Diagnostic::error(format!("`{name}` is not known here: no database is asked while a row is judged"))
+                    .hint("declare what the rule needs in `RULE.ids` and `RULE.lookups`; `before`, `after` and `run` may ask")
+            }
             None => Diagnostic::error(format!("there is no variable `{name}`")),
         },
         E::ErrorModuleNotFound(name, _) => {
@@ -188,7 +192,7 @@ fn null_message(file: &SourceText, position: Position, op: &str) -> String {
 /// `name (type, type)` of a call that nothing answers.
 fn not_found(signature: &str, file: &SourceText, position: Position) -> Diagnostic {
     let (name, types) = signature.split_once(" (").unwrap_or((signature, ")"));
-    let types = types.trim_end_matches(')');
+    let types = types.strip_suffix(')').unwrap_or(types);
     let kinds: Vec<String> = if types.is_empty() {
         vec![]
     } else {

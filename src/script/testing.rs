@@ -48,7 +48,7 @@ impl Program {
     }
 }
 
-fn register(engine: &mut Engine, context: &Rc<Context>) {
+pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
     register_fakes(engine, context);
     engine.register_fn("assert", |condition: bool| assert(condition, ""));
     engine.register_fn("assert", |condition: bool, why: &str| {

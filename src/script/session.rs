@@ -1,0 +1,241 @@
+//! A conversation with a rule: expressions with its functions, a row on screen, variables that stay.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rhai::{AST, Dynamic, Engine, LexError, ParseError, ParseErrorType, Scope};
+
+use super::context::{Context, Declared, RaisedVerdict};
+use super::host::Host;
+use super::procedure::{self, Desk};
+use super::program::Program;
+use super::row::{Row, Shape};
+use super::{FUNCTIONS, SourceText, fault, literal, testing};
+use crate::diagnostic::Diagnostic;
+use crate::row::{Answers, Rows};
+use crate::value::Logical;
+
+/// What a line typed by a person may use.
+pub struct Session {
+    program: Program,
+    desk: Rc<Desk>,
+    /// Functions typed so far, and those of the rule.
+    known: AST,
+    scope: Scope<'static>,
+}
+
+impl Session {
+    /// Begins with a rule (an empty text for none) and a host for the databases.
+    pub fn new(
+        rule: &SourceText,
+        libs: &[SourceText],
+        declared: Declared,
+        host: Box<dyn Host>,
+    ) -> Result<Self, Diagnostic> {
+        let desk = Rc::new(Desk::new(host));
+        let program = build(rule, libs, declared, &desk)?;
+        let known = functions_of(&program);
+        Ok(Self {
+            program,
+            desk,
+            known,
+            scope: Scope::new(),
+        })
+    }
+
+    /// Takes an edited rule; variables and the row stay. On an error the old rule goes on.
+    pub fn reload(
+        &mut self,
+        rule: &SourceText,
+        libs: &[SourceText],
+        declared: Declared,
+    ) -> Result<(), Diagnostic> {
+        self.program = build(rule, libs, declared, &self.desk)?;
+        self.known = functions_of(&self.program);
+        Ok(())
+    }
+
+    /// Puts a row on screen: the variable `row`, with what was fetched for it.
+    pub fn set_row(
+        &mut self,
+        rows: &Arc<Rows>,
+        types: &Arc<[Logical]>,
+        row: usize,
+        answers: &Arc<Answers>,
+    ) {
+        self.program.context.set_answers(answers);
+        let shape = Rc::new(Shape::new(
+            "the row".to_owned(),
+            rows.columns(),
+            types,
+            &self.program.context.slots,
+        ));
+        self.scope.set_value(
+            "row",
+            Row::Read {
+                rows: Arc::clone(rows),
+                shape,
+                row,
+            },
+        );
+    }
+
+    /// Evaluates a line; the text to show, empty for `()`. A verdict is shown as one, not as an error.
+    pub fn eval(&mut self, text: &str) -> Result<String, Diagnostic> {
+        let line = SourceText {
+            path: "input".to_owned(),
+            text: text.into(),
+        };
+        let mut compile_scope = self.scope.clone();
+        for name in super::engine::DATABASE_NAMES {
+            compile_scope.push(name, ());
+        }
+        let engine = &self.program.engine;
+        let typed = engine
+            .compile_with_scope(&compile_scope, text)
+            .map_err(|error| fault::compile_problem(&error, &line, &[]))?;
+        self.known = self.known.merge(&typed);
+        self.program.context.begin();
+        let before = self.scope.len();
+        let result = self
+            .program
+            .engine
+            .eval_ast_with_scope::<Dynamic>(&mut self.scope, &self.known);
+        self.known.clear_statements();
+        if let Some(raised) = self.program.context.raised.borrow_mut().take() {
+            self.scope.rewind(before);
+            return Ok(match raised.verdict {
+                RaisedVerdict::Skip(code) => format!("skip: {code}"),
+                RaisedVerdict::Reject { code, why, .. } => format!("reject: {code}: {why}"),
+            });
+        }
+        match result {
+            Ok(value) if value.is_unit() => Ok(String::new()),
+            Ok(value) => Ok(testing::show(&value)),
+            Err(error) => {
+                self.scope.rewind(before);
+                let files: Vec<SourceText> = std::iter::once(line.clone())
+                    .chain(self.program.files.iter().cloned())
+                    .collect();
+                Err(fault::runtime_problem(&error, &line, &files))
+            }
+        }
+    }
+
+    /// What `print` said, and the notes of the last line.
+    pub fn take_printed(&mut self) -> Vec<String> {
+        let mut lines = self.program.take_printed();
+        lines.extend(
+            self.program
+                .take_notes()
+                .into_iter()
+                .map(|note| format!("note: {}: {}", note.code, note.why)),
+        );
+        lines
+    }
+
+    /// Names of the variables that stay.
+    pub fn variables(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .scope
+            .iter()
+            .map(|(name, ..)| name.to_owned())
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// What completion offers: name, and how it is called.
+    pub fn completions(&self) -> Vec<(String, String)> {
+        let mut out: Vec<(String, String)> = FUNCTIONS
+            .iter()
+            .map(|f| (f.name.to_owned(), f.signature.to_owned()))
+            .collect();
+        for function in self
+            .known
+            .iter_functions()
+            .filter(|f| !f.name.starts_with("anon$"))
+        {
+            out.push((
+                function.name.to_owned(),
+                format!("{}({})", function.name, function.params.join(", ")),
+            ));
+        }
+        out.sort();
+        out.dedup();
+        out
+    }
+}
+
+fn build(
+    rule: &SourceText,
+    libs: &[SourceText],
+    declared: Declared,
+    desk: &Rc<Desk>,
+) -> Result<Program, Diagnostic> {
+    let desk = Rc::clone(desk);
+    let special = move |engine: &mut Engine, context: &Rc<Context>| {
+        procedure::register(engine, &desk);
+        testing::register(engine, context);
+    };
+    Program::build(rule, libs, declared, &[], vec![], special)
+}
+
+fn functions_of(program: &Program) -> AST {
+    let mut known = program.ast.clone();
+    known.clear_statements();
+    known
+}
+
+thread_local! {
+    static PARSER: RefCell<Engine> = RefCell::new({
+        let mut engine = Engine::new_raw();
+        literal::prepare_parser(&mut engine);
+        engine
+    });
+}
+
+/// Whether more lines must follow before this can be evaluated.
+pub fn is_incomplete(text: &str) -> bool {
+    let result = PARSER.with_borrow(|engine| engine.compile(text));
+    match result {
+        Err(error) => wants_more(&error, text),
+        Ok(_) => has_open_comment(text),
+    }
+}
+
+fn wants_more(error: &ParseError, text: &str) -> bool {
+    use ParseErrorType as P;
+    match error.err_type() {
+        P::UnexpectedEOF => true,
+        // a plain "abc without its end is a mistake; a back-tick text may span lines
+        P::BadInput(LexError::UnterminatedString) => text.matches('`').count() % 2 == 1,
+        P::MissingToken(..)
+        | P::PropertyExpected
+        | P::FnMissingName
+        | P::FnMissingParams(_)
+        | P::FnMissingBody(_)
+        | P::ExprExpected(_)
+        | P::VariableExpected => is_past_the_end(error, text),
+        _ => false,
+    }
+}
+
+fn is_past_the_end(error: &ParseError, text: &str) -> bool {
+    let (line, column) = literal::line_column(error.position());
+    let lines: Vec<&str> = text.split('\n').collect();
+    let last = lines.last().map_or(0, |l| l.trim_end().chars().count());
+    line == 0 || (line >= lines.len() && column > last)
+}
+
+/// The engine takes an open comment for a complete one.
+fn has_open_comment(text: &str) -> bool {
+    let mut closed = text.to_owned();
+    closed.push_str("\n!");
+    // what follows an open comment is part of it
+    super::tokens(&closed)
+        .last()
+        .is_none_or(|token| token.text != "!")
+}
