@@ -16,7 +16,6 @@ mod sqlite_copy;
 pub use error::{DbError, DbProblem, ErrorKind};
 pub use failpoint::{Action, failpoint};
 pub use name::TableName;
-pub(crate) use postgres::Described;
 pub use quote::{bytes_literal, ident, key_tuple, literal, literal_list, typed_literal};
 pub use session::{CONNECT_LIMIT, STATEMENT_LIMIT, Session};
 

@@ -322,18 +322,14 @@ pub(super) fn sqlite(code: i32, message: &str, scene: Scene<'_>) -> DbError {
     };
     let mut error = scene.error(kind, said);
     error.sqlstate = state.map(ToOwned::to_owned);
-    match code & 0xff {
-        5 | 6 => {
-            error.hint =
-                Some("another program writes to this file: wait for it, or close it".to_owned())
-        }
-        14 => {
-            error.hint = Some("check the path, and that the file exists and may be read".to_owned())
-        }
-        13 => error.hint = Some("the disk is full".to_owned()),
-        26 => error.hint = Some("check the path: this file is something else".to_owned()),
-        _ => {}
-    }
+    let hint = match code & 0xff {
+        5 | 6 => Some("another program writes to this file: wait for it, or close it"),
+        14 => Some("check the path, and that the file exists and may be read"),
+        13 => Some("the disk is full"),
+        26 => Some("check the path: this file is something else"),
+        _ => None,
+    };
+    error.hint = hint.map(ToOwned::to_owned);
     if let Some(subject) = subject {
         // `t.a, t.b` for UNIQUE and NOT NULL, the expression or name for CHECK
         if let Some((table, column)) = subject.split(", ").next().and_then(|s| s.split_once('.')) {
