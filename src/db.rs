@@ -12,6 +12,8 @@ mod quote;
 mod session;
 mod sqlite;
 mod sqlite_copy;
+#[cfg(test)]
+mod sqlite_tests;
 
 pub use error::{DbError, DbProblem, ErrorKind};
 pub use failpoint::{Action, failpoint};
