@@ -2,13 +2,15 @@
 
 mod env_file;
 mod names;
+mod server;
 mod url;
 
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-pub use url::{DatabaseUrl, Tls};
+pub use server::Tls;
+pub use url::DatabaseUrl;
 
 use crate::diagnostic::Diagnostic;
 use env_file::EnvFile;

@@ -4,6 +4,7 @@
 //! panics on `infinity`, rounds numerics and turns zero dates into NULL.
 
 mod classify;
+mod classify_sqlite;
 mod error;
 mod failpoint;
 mod name;

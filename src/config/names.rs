@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::url::{DatabaseUrl, Server};
+use super::server::Server;
+use super::url::DatabaseUrl;
 use crate::diagnostic::Diagnostic;
 
 /// Settings of the process and of the file; empty ones count as not set.
