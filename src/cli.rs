@@ -3,7 +3,7 @@
 //! A command returns an answer (text for people, JSON for programs, an exit code) and this file prints
 //! it; only progress, the REPL and `--watch` write while they run.
 
-mod check;
+mod demo;
 mod exit;
 mod migrate;
 mod plan;
@@ -45,7 +45,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Check(check::CheckArgs),
+    Demo(demo::DemoArgs),
     Test(test::TestArgs),
     Plan(plan::PlanArgs),
     Exec(migrate::ExecArgs),
@@ -59,7 +59,8 @@ enum Command {
 
 /// The commands by what one does with them; a test holds this against the real list.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Write rules", &["check", "test"]),
+    ("Try", &["demo"]),
+    ("Write rules", &["test"]),
     ("Move rows", &["plan", "exec", "run"]),
     (
         "Prove it",
@@ -94,7 +95,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 async fn dispatch(cli: Cli) -> Result<Answer, Failure> {
     let global = &cli.global;
     match cli.command {
-        Command::Check(args) => check::run(global, &args).await,
+        Command::Demo(args) => demo::run(global, &args).await,
         Command::Test(args) => test::run(global, &args),
         Command::Plan(args) => plan::run(global, &args).await,
         Command::Exec(args) => migrate::exec(global, args).await,
