@@ -3,6 +3,7 @@
 //! A command returns an answer (text for people, JSON for programs, an exit code) and this file prints
 //! it; only progress, the REPL and `--watch` write while they run.
 
+mod check;
 mod demo;
 mod exit;
 mod migrate;
@@ -46,6 +47,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::DemoArgs),
+    Check(check::CheckArgs),
     Test(test::TestArgs),
     Plan(plan::PlanArgs),
     Exec(migrate::ExecArgs),
@@ -60,7 +62,7 @@ enum Command {
 /// The commands by what one does with them; a test holds this against the real list.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Try", &["demo"]),
-    ("Write rules", &["test"]),
+    ("Write rules", &["check", "test"]),
     ("Move rows", &["plan", "exec", "run"]),
     (
         "Prove it",
@@ -96,6 +98,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Failure> {
     let global = &cli.global;
     match cli.command {
         Command::Demo(args) => demo::run(global, &args).await,
+        Command::Check(args) => check::run(global, &args).await,
         Command::Test(args) => test::run(global, &args),
         Command::Plan(args) => plan::run(global, &args).await,
         Command::Exec(args) => migrate::exec(global, args).await,

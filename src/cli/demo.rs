@@ -8,13 +8,14 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
+use crate::check;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::migrate::{self, How};
 use crate::cli::screen::{self, Answer, count, thousands};
 use crate::cli::setup::{self, Global};
 use crate::config::{Config, DatabaseUrl};
 use crate::demo::{self, Plan, Summary};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::pipeline::Outcome;
 use crate::report::{self, Format};
 
@@ -144,6 +145,12 @@ async fn whole(global: &Global, args: &DemoArgs) -> Result<Answer, Failure> {
         count(made.rows as i64, "row"),
         count(made.tables.len() as i64, "table")
     ));
+    say("checking the rules against both databases …");
+    let known = checked(&config).await?;
+    say(&format!(
+        "  no errors; {} to know about: `check` lists them",
+        count(known, "thing")
+    ));
     say("moving rows …");
     let outcome = migrate::migrate(global, &config, "run", &[], &How::default()).await?;
     let report = write_report(&config, &args.dir).await?;
@@ -222,6 +229,20 @@ fn write_private(file: &Path, text: &str) -> Result<(), Diagnostic> {
         fs::set_permissions(file, fs::Permissions::from_mode(0o600)).map_err(cannot)?;
     }
     Ok(())
+}
+
+/// Refuses on errors; how many warnings and hazards there are otherwise.
+async fn checked(config: &Config) -> Result<i64, Failure> {
+    let rules = setup::sound_rules(config, &[])?;
+    let found = check::check(config, &rules, &rules.rules).await?;
+    let (errors, rest): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|d| d.severity() == Severity::Error);
+    if errors.is_empty() {
+        Ok(rest.len() as i64)
+    } else {
+        Err(Failure::refused(errors))
+    }
 }
 
 async fn write_report(config: &Config, dir: &Path) -> Result<PathBuf, Failure> {

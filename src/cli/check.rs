@@ -1,0 +1,138 @@
+//! `runner check`: is everything in order before the first row is read?
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::check;
+use crate::cli::exit::{Exit, Failure, problem_json};
+use crate::cli::screen::{self, Answer, count};
+use crate::cli::setup::{self, Global};
+use crate::diagnostic::{Diagnostic, Severity};
+
+/// How often `--watch` looks at the files.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Compile and lint rules, and compare them with both databases
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Rules to check, by name or file; all when none is given
+    #[arg(value_name = "RULE")]
+    rules: Vec<String>,
+    /// Check again whenever a rule changes
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
+}
+
+pub(super) async fn run(global: &Global, args: &CheckArgs) -> Result<Answer, Failure> {
+    let config = global.config()?;
+    if !args.watch {
+        return once(global, args).await;
+    }
+    let mut seen = None;
+    loop {
+        let newest = newest(&config.rules);
+        if seen != Some(newest) {
+            seen = Some(newest);
+            screen::finish(once(global, args).await, false);
+            screen::aside("\nwatching; Ctrl-C ends\n");
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn once(global: &Global, args: &CheckArgs) -> Result<Answer, Failure> {
+    let config = global.config()?;
+    let set = setup::some_rules(&config, &args.rules)?;
+    let findings = check::check(&config, &set, &set.rules).await?;
+    Ok(answer(&findings, set.rules.len()))
+}
+
+fn answer(findings: &[Diagnostic], rules: usize) -> Answer {
+    let of = |severity| findings.iter().filter(|f| f.severity() == severity).count() as i64;
+    let (errors, warnings, hazards) = (
+        of(Severity::Error),
+        of(Severity::Warning),
+        of(Severity::Hazard),
+    );
+    let mut text: String = findings.iter().map(shown).collect();
+    text.push_str(&format!(
+        "{}: {}, {}, {}\n",
+        count(rules as i64, "rule"),
+        count(errors, "error"),
+        count(warnings, "warning"),
+        count(hazards, "hazard")
+    ));
+    Answer {
+        exit: if errors > 0 {
+            Exit::Refused
+        } else {
+            Exit::Done
+        },
+        text,
+        json: json!({
+            "errors": errors,
+            "warnings": warnings,
+            "hazards": hazards,
+            "findings": findings.iter().map(problem_json).collect::<Vec<_>>(),
+        }),
+    }
+}
+
+/// The line that editors understand, then the excerpt, the facts and the hints.
+fn shown(finding: &Diagnostic) -> String {
+    let mut out = finding.line();
+    for line in finding.to_string().lines().skip(1) {
+        if !line.is_empty() && !line.trim_start().starts_with("--> ") {
+            out.push_str("\n    ");
+            out.push_str(line);
+        }
+    }
+    screen::printable(&out) + "\n"
+}
+
+/// When the newest rule was changed, and how many there are.
+fn newest(folder: &Path) -> (usize, Option<SystemTime>) {
+    let mut folders = vec![folder.to_owned()];
+    let (mut files, mut newest) = (0, None);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rhai") {
+                files += 1;
+                newest = newest.max(entry.metadata().and_then(|m| m.modified()).ok());
+            }
+        }
+    }
+    (files, newest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Place;
+
+    #[test]
+    fn a_finding_begins_with_the_line_for_editors() {
+        let place = Place::in_text("rules/a.rhai", "let x = row.emial;", 1, 13);
+        let finding = Diagnostic::error("column `emial` is not in the row")
+            .at(place)
+            .hint("did you mean `email`?");
+        let text = shown(&finding);
+        assert!(text.starts_with("rules/a.rhai:1:13: error: column `emial` is not in the row\n"));
+        assert!(text.contains("^^^^^") && text.contains("hint: did you mean `email`?"));
+    }
+
+    #[test]
+    fn only_errors_refuse() {
+        assert_eq!(
+            answer(&[Diagnostic::new(Severity::Hazard, "a trigger")], 1).exit,
+            Exit::Done
+        );
+        assert_eq!(answer(&[Diagnostic::error("bad")], 1).exit, Exit::Refused);
+    }
+}
