@@ -4,6 +4,7 @@
 //! it; only progress, the REPL and `--watch` write while they run.
 
 mod check;
+mod demo;
 mod exit;
 mod migrate;
 mod plan;
@@ -45,6 +46,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
     Check(check::CheckArgs),
     Test(test::TestArgs),
     Plan(plan::PlanArgs),
@@ -59,6 +61,7 @@ enum Command {
 
 /// The commands by what one does with them; a test holds this against the real list.
 const GROUPS: &[(&str, &[&str])] = &[
+    ("Try", &["demo"]),
     ("Write rules", &["check", "test"]),
     ("Move rows", &["plan", "exec", "run"]),
     (
@@ -94,6 +97,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 async fn dispatch(cli: Cli) -> Result<Answer, Failure> {
     let global = &cli.global;
     match cli.command {
+        Command::Demo(args) => demo::run(global, &args).await,
         Command::Check(args) => check::run(global, &args).await,
         Command::Test(args) => test::run(global, &args),
         Command::Plan(args) => plan::run(global, &args).await,

@@ -173,8 +173,11 @@ fn is_it_right(tables: &[Standing], gates: &[Gate], sums: &[Reconciliation]) -> 
         .filter(|t| !t.balanced())
         .map(|t| t.name.as_str())
         .collect();
-    let failed =
-        gates.iter().filter(|g| g.failed() && g.phase != "before").count() + sums.iter().filter(|s| !s.agrees).count();
+    let failed = gates
+        .iter()
+        .filter(|g| g.failed() && g.phase != "before")
+        .count()
+        + sums.iter().filter(|s| !s.agrees).count();
     let checks = gates.len() + sums.len();
     if !unbalanced.is_empty() {
         return finding(
@@ -201,9 +204,15 @@ fn is_it_right(tables: &[Standing], gates: &[Gate], sums: &[Reconciliation]) -> 
     let remarks = gates.iter().filter(|g| !g.held()).count();
     let held = match remarks {
         0 => format!("All {checks} checks hold"),
-        n => format!("{} of {checks} checks hold, the others have remarks", checks - n),
+        n => format!(
+            "{} of {checks} checks hold, the others have remarks",
+            checks - n
+        ),
     };
-    let text = format!("{held}; each of {} source rows has exactly one outcome.", render::thousands(rows));
+    let text = format!(
+        "{held}; each of {} source rows has exactly one outcome.",
+        render::thousands(rows)
+    );
     finding("good", "Yes", text)
 }
 

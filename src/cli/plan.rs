@@ -24,7 +24,7 @@ pub(super) struct PlanArgs {
 
 pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Answer, Failure> {
     let config = global.config()?;
-    let set = setup::named_rules(&config, &args.rules)?;
+    let set = setup::some_rules(&config, &args.rules)?;
     set.problems.iter().for_each(screen::tell);
     let ordered = plan::order(&set.rules).map_err(Failure::refused)?;
     let known = known_standings(&config, &set).await;

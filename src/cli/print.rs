@@ -6,8 +6,9 @@ use serde_json::json;
 
 use crate::cli::exit::Failure;
 use crate::cli::screen::Answer;
+use crate::script::{FUNCTIONS, Purpose};
 
-/// Print SQL grants or shell completions
+/// Print SQL grants, the function reference or shell completions
 #[derive(Debug, Args)]
 pub(super) struct PrintArgs {
     #[command(subcommand)]
@@ -18,6 +19,8 @@ pub(super) struct PrintArgs {
 enum What {
     /// SQL for a role that may read the state, and for one that may migrate
     Grants,
+    /// The functions that rules may call, as Markdown
+    Reference,
     /// Completions for a shell
     Completions {
         /// The shell
@@ -43,6 +46,7 @@ grant select, insert, update on all tables in schema public to runner_writer;
 pub(super) fn run(args: &PrintArgs) -> Result<Answer, Failure> {
     let (kind, text) = match args.what {
         What::Grants => ("grants", GRANTS.to_owned()),
+        What::Reference => ("reference", reference()),
         What::Completions { shell } => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut super::command(), "runner", &mut out);
@@ -51,4 +55,40 @@ pub(super) fn run(args: &PrintArgs) -> Result<Answer, Failure> {
     };
     let json = json!({ kind: text });
     Ok(Answer::done(text, json))
+}
+
+/// The host's functions by what they are for.
+fn reference() -> String {
+    let groups = [
+        (Purpose::Verdict, "What becomes of the row"),
+        (Purpose::Related, "Parents and related rows"),
+        (Purpose::Value, "Values"),
+        (Purpose::Test, "In `test_*` functions"),
+        (Purpose::Database, "In hooks, procedural rules and the REPL"),
+    ];
+    let mut out = String::from("# Functions for rules\n");
+    for (purpose, title) in groups {
+        out.push_str(&format!("\n## {title}\n\n"));
+        for function in FUNCTIONS.iter().filter(|f| f.purpose == purpose) {
+            out.push_str(&format!("- `{}`: {}\n", function.signature, function.doc));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_has_every_function() {
+        let text = reference();
+        for function in FUNCTIONS {
+            assert!(
+                text.contains(function.signature),
+                "{} is missing",
+                function.name
+            );
+        }
+    }
 }

@@ -78,7 +78,7 @@ pub(super) fn all_rules(config: &Config) -> Result<RuleSet, Failure> {
 
 /// The rules that were named, or all of them; a rule that does not compile refuses the command.
 pub(super) fn sound_rules(config: &Config, names: &[String]) -> Result<RuleSet, Failure> {
-    let set = named_rules(config, names)?;
+    let set = some_rules(config, names)?;
     if set.problems.is_empty() {
         Ok(set)
     } else {
@@ -93,6 +93,17 @@ pub(super) fn named_rules(config: &Config, names: &[String]) -> Result<RuleSet, 
     } else {
         Ok(RuleSet::named(&config.rules, names)?)
     }
+}
+
+/// As [`named_rules`], and there must be one.
+pub(super) fn some_rules(config: &Config, names: &[String]) -> Result<RuleSet, Failure> {
+    let set = named_rules(config, names)?;
+    if set.rules.is_empty() && set.problems.is_empty() {
+        return Err(Diagnostic::error(format!("there are no rules in {}", config.rules.display()))
+            .hint("a rule is a file such as `rules/purchases.rhai`; name another folder with --rules")
+            .into());
+    }
+    Ok(set)
 }
 
 /// The name of a rule, given as `purchases` or `rules/purchases.rhai`.

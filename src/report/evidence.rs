@@ -222,7 +222,12 @@ pub(super) async fn gates(
         } else {
             // before comes before after; a table has one check of this name per constraint
             let which = field(&detail, "constraint");
-            let order = (gate.rule.clone(), gate.phase != "before", gate.name.clone(), which);
+            let order = (
+                gate.rule.clone(),
+                gate.phase != "before",
+                gate.name.clone(),
+                which,
+            );
             gates.insert(order, gate);
         }
     }
@@ -269,9 +274,9 @@ fn describe(detail: &Value) -> String {
     let Value::Object(fields) = detail else {
         return String::new();
     };
-    let shown = fields
-        .iter()
-        .filter(|(name, value)| !name.ends_with("query") && name.as_str() != "snapshot" && !value.is_null());
+    let shown = fields.iter().filter(|(name, value)| {
+        !name.ends_with("query") && name.as_str() != "snapshot" && !value.is_null()
+    });
     shown
         .map(|(name, value)| {
             format!(

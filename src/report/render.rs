@@ -160,7 +160,9 @@ pub fn thousands(number: i64) -> String {
 
 /// A decimal's text with its thousands apart; anything else as it is.
 fn amount(text: &str) -> String {
-    let (whole, places) = text.split_once('.').map_or((text, None), |(w, p)| (w, Some(p)));
+    let (whole, places) = text
+        .split_once('.')
+        .map_or((text, None), |(w, p)| (w, Some(p)));
     match (whole.parse::<i64>(), places) {
         (Ok(number), Some(places)) if number != 0 => format!("{}.{places}", thousands(number)),
         (Ok(number), None) => thousands(number),
@@ -298,8 +300,26 @@ mod tests {
 
     #[test]
     fn amounts_keep_every_digit() {
-        let shown = ["4192387.340", "-0.50", "-1234.5", "1000", "NaN", "12345678901234567890.1"].map(amount);
-        assert_eq!(shown, ["4,192,387.340", "-0.50", "-1,234.5", "1,000", "NaN", "12345678901234567890.1"]);
+        let shown = [
+            "4192387.340",
+            "-0.50",
+            "-1234.5",
+            "1000",
+            "NaN",
+            "12345678901234567890.1",
+        ]
+        .map(amount);
+        assert_eq!(
+            shown,
+            [
+                "4,192,387.340",
+                "-0.50",
+                "-1,234.5",
+                "1,000",
+                "NaN",
+                "12345678901234567890.1"
+            ]
+        );
     }
 
     #[test]
