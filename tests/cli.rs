@@ -156,7 +156,7 @@ fn flags_win_over_the_environment_and_the_environment_over_the_file() {
     let mut command = project.command(&["plan"]);
     let output = crate::support::run_limited(
         command.env("TARGET_DATABASE_URL", project.target.url()),
-        std::time::Duration::from_secs(60),
+        std::time::Duration::from_mins(1),
     );
     output.ends_with(0).prints("people");
 }

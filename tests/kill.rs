@@ -168,7 +168,7 @@ fn the_number_of_writers_and_the_size_of_chunks_leave_no_trace() {
         match &first {
             None => first = Some(outcome),
             Some(first) => {
-                outcome.assert_same(first, &format!("{writers} writers, chunks of {rows}"))
+                outcome.assert_same(first, &format!("{writers} writers, chunks of {rows}"));
             }
         }
     }

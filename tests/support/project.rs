@@ -14,7 +14,7 @@ use super::process::{Output, Running, run_limited};
 pub const NAMESPACE: &str = "6f1d2c3b-4a59-4e68-9f70-8a1b2c3d4e5f";
 
 /// No single command of a test may take longer.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_mins(3);
 
 /// A user's folder. Removed with its databases after the test, unless `RUNNER_TEST_KEEP` is set.
 pub struct Project {
