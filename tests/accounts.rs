@@ -67,7 +67,7 @@ fn a_join_that_loses_rows_is_found_and_nothing_is_written() {
     );
     let output = project.runner(&["run", "--batch-rows", "7"]);
     assert!([1, 5].contains(&output.code), "{output}");
-    output.says("left join");
+    output.tells("left join");
     assert_eq!(project.target.count("select count(*) from items"), 0);
 }
 
@@ -79,7 +79,7 @@ fn a_join_that_repeats_rows_is_found_and_nothing_is_written() {
     );
     let output = project.runner(&["run", "--batch-rows", "7"]);
     assert!([1, 5].contains(&output.code), "{output}");
-    output.says("items");
+    output.tells("items");
     assert_eq!(project.target.count("select count(*) from items"), 0);
 }
 
@@ -191,8 +191,8 @@ fn sums_that_disagree_are_a_missed_expectation() {
     wrong
         .runner(&["run"])
         .ends_with(3)
-        .says("price")
-        .says("0.01");
+        .tells("price")
+        .tells("0.01");
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn not_a_number_in_a_sum_fails_it() {
         "alter table item alter price type numeric; update item set price = 'NaN' where id = 9",
     );
     let output = project.runner(&["run"]);
-    output.ends_with(3).says("price");
+    output.ends_with(3).tells("price");
     assert_eq!(quarantine_dump(&project.target).len(), 1, "{output}");
 }
 
@@ -281,7 +281,7 @@ fn rules_that_wait_for_one_another_are_refused_by_name() {
     );
     let output = project.runner(&["plan"]);
     assert!([1, 5].contains(&output.code), "{output}");
-    output.says("items").says("words");
+    output.tells("items").tells("words");
     project.runner(&["run"]).ends_with(5);
     assert_eq!(project.target.count("select count(*) from items"), 0);
 }

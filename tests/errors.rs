@@ -239,7 +239,7 @@ fn a_state_of_another_namespace_is_refused_and_left_alone() {
         ".env",
         &env.replace(&format!("RUNNER_NAMESPACE={other}\n"), ""),
     );
-    project.runner(&["run"]).ends_with(3).says("done");
+    project.runner(&["run"]).ends_with(3).tells("already done");
 }
 
 #[test]

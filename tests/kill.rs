@@ -29,6 +29,7 @@ const STEPS: &[&str] = &[
     "chunk.rows",
     "chunk.state",
     "chunk.before_commit",
+    "chunk.commit",
     "chunk.after_commit",
     "chunk.marker",
     "gate.after",
@@ -91,7 +92,7 @@ fn a_killed_run_resumes_to_the_target_of_an_undisturbed_one() {
             project
                 .runner(&arguments)
                 .ends_with(undisturbed.code)
-                .says("done");
+                .tells("already done");
             seed += 1;
         }
     }
@@ -131,8 +132,8 @@ fn every_step_can_be_killed_or_fail_and_a_lost_commit_is_found_out() {
         failpoints.push(format!("{step}:{nth}:error"));
     }
     for nth in [1, 7] {
-        failpoints.push(format!("chunk.before_commit:{nth}:lose-reply-committed"));
-        failpoints.push(format!("chunk.before_commit:{nth}:lose-reply-rolled-back"));
+        failpoints.push(format!("chunk.commit:{nth}:lose-reply-committed"));
+        failpoints.push(format!("chunk.commit:{nth}:lose-reply-rolled-back"));
     }
     for failpoint in &failpoints {
         let project = fresh();
