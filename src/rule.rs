@@ -13,6 +13,8 @@ mod judge_tests;
 mod lint;
 mod load;
 mod read;
+#[cfg(test)]
+mod shipped_tests;
 mod testing;
 
 use std::collections::BTreeMap;

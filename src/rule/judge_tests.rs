@@ -227,7 +227,7 @@ fn null_in_an_operator_names_the_column() {
         reject.why,
         "`lower` was called with NULL: column `name` is empty in this row"
     );
-    let reject = rejected(transform("if row.paid { } #{}", null_name));
+    let reject = rejected(transform("if row.paid { note(\"x\"); } #{}", null_name));
     assert_eq!(
         reject.why,
         "true or false was wanted, column `paid` is empty in this row"

@@ -188,7 +188,7 @@ fn null_message(file: &SourceText, position: Position, op: &str) -> String {
 /// `name (type, type)` of a call that nothing answers.
 fn not_found(signature: &str, file: &SourceText, position: Position) -> Diagnostic {
     let (name, types) = signature.split_once(" (").unwrap_or((signature, ")"));
-    let types = types.trim_end_matches(')');
+    let types = types.strip_suffix(')').unwrap_or(types);
     let kinds: Vec<String> = if types.is_empty() {
         vec![]
     } else {
