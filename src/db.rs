@@ -4,6 +4,7 @@
 //! panics on `infinity`, rounds numerics and turns zero dates into NULL.
 
 mod classify;
+mod classify_sqlite;
 mod error;
 mod failpoint;
 mod name;
@@ -12,11 +13,12 @@ mod quote;
 mod session;
 mod sqlite;
 mod sqlite_copy;
+#[cfg(test)]
+mod sqlite_tests;
 
 pub use error::{DbError, DbProblem, ErrorKind};
 pub use failpoint::{Action, failpoint};
 pub use name::TableName;
-pub(crate) use postgres::Described;
 pub use quote::{bytes_literal, ident, key_tuple, literal, literal_list, typed_literal};
 pub use session::{CONNECT_LIMIT, STATEMENT_LIMIT, Session};
 

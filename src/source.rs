@@ -2,6 +2,8 @@
 
 mod page;
 mod sql;
+#[cfg(test)]
+mod tests;
 
 use crate::config::DatabaseUrl;
 use crate::db::{DbError, Engine, ErrorKind, Role, Session, TableName};

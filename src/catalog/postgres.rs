@@ -251,9 +251,9 @@ pub(super) async fn describe(
     let rows = session
         .query(&format!(
             "with recursive d(at, typ, mod) as ( \
-               select w.at, w.typ, coalesce(a.atttypmod, -1) \
+               select w.at, coalesce(a.atttypid, w.typ), coalesce(a.atttypmod, -1) \
                from (values {}) w(at, rel, num, typ) \
-               left join pg_attribute a on a.attrelid = w.rel and a.attnum = w.num and a.atttypid = w.typ \
+               left join pg_attribute a on a.attrelid = w.rel and a.attnum = w.num \
                union all \
                select d.at, t.typbasetype, case when t.typtypmod <> -1 then t.typtypmod else d.mod end \
                from d join pg_type t on t.oid = d.typ where t.typtype = 'd') \

@@ -19,9 +19,10 @@ pub(super) async fn table(
              where type in ('table', 'view') and name = {wanted} collate nocase"
         ))
         .await?;
-    let Some(real) = text(&head, 0, 0).filter(|_| !head.is_empty()) else {
+    if head.is_empty() {
         return Ok(None);
-    };
+    }
+    let real = text(&head, 0, 0).unwrap_or_default();
     let is_view = flag(&head, 0, 1);
     let sql = text(&head, 0, 2).unwrap_or_default();
     let quoted = literal(Engine::Sqlite, &real)?;
@@ -258,4 +259,128 @@ pub(super) async fn describe(
         out.push((name, logical));
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::catalog::{describe, table, table_names};
+    use crate::config::DatabaseUrl;
+    use crate::db::{Role, Session, TableName};
+    use crate::value::Logical;
+
+    async fn session(sql: &str) -> Session {
+        let url = DatabaseUrl::parse("sqlite://:memory:", "X").expect("a path");
+        let mut session = Session::open(&url, Role::TargetWriter)
+            .await
+            .expect("a database");
+        session.execute(sql).await.expect("good SQL");
+        session
+    }
+
+    const TABLES: &str = "create table p (id uuid primary key, n text); \
+        create table auth_users (id uuid primary key); \
+        create table T (id integer primary key, n numeric(12,2) not null default 0, \
+          made timestamp default current_timestamp, p uuid references p, a int, b int, \
+          g int generated always as (a + 1) stored, unique (a, b), \
+          foreign key (p) references auth_users on delete cascade); \
+        create unique index low on t (lower(b)) where a > 0; \
+        create trigger stamp after update of n on t begin select 1; end; \
+        create view v as select id, n, a + 1 as more from t";
+
+    #[tokio::test]
+    async fn a_table_is_described_in_full() {
+        let mut session = session(TABLES).await;
+        let shape = table(&mut session, &TableName::parse("public.t"))
+            .await
+            .expect("read");
+        let shape = shape.expect("there, whatever its case");
+        let column = |name| shape.column(name).expect("a column");
+        assert_eq!(shape.primary_key, ["id"]);
+        assert_eq!(
+            (column("id").identity, column("id").not_null),
+            (Some(false), true)
+        );
+        assert_eq!(column("n").logical, Logical::Numeric(Some((12, 2))));
+        assert!(column("n").default.as_ref().is_some_and(|d| d.immutable));
+        assert!(
+            column("made")
+                .default
+                .as_ref()
+                .is_some_and(|d| !d.immutable)
+        );
+        assert!(column("g").generated && !column("a").generated);
+        let uniques: Vec<_> = shape
+            .uniques
+            .iter()
+            .map(|u| (u.columns.join(","), u.partial, u.expression))
+            .collect();
+        assert_eq!(
+            uniques,
+            [
+                (String::new(), true, true),
+                ("a,b".to_owned(), false, false)
+            ]
+        );
+        let mut parents: Vec<_> = shape
+            .foreign_keys
+            .iter()
+            .map(|f| {
+                (
+                    f.table.to_string(),
+                    f.ref_columns.join(","),
+                    f.on_delete.as_str(),
+                )
+            })
+            .collect();
+        parents.sort();
+        let id = || "id".to_owned();
+        assert_eq!(
+            parents,
+            [
+                ("auth_users".to_owned(), id(), "CASCADE"),
+                ("p".to_owned(), id(), "NO ACTION")
+            ]
+        );
+        let trigger = &shape.triggers[0];
+        assert_eq!(
+            (trigger.timing.as_str(), trigger.events.as_str()),
+            ("AFTER", "UPDATE")
+        );
+        let users = table(&mut session, &TableName::parse("auth.users"))
+            .await
+            .expect("read");
+        assert!(users.is_some_and(|t| t.id_column().is_some()));
+        assert_eq!(
+            table(&mut session, &TableName::parse("nope"))
+                .await
+                .expect("read"),
+            None
+        );
+        assert_eq!(table_names(&mut session).await.expect("read").len(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_select_has_the_types_of_its_tables() {
+        let mut session = session(TABLES).await;
+        let columns = describe(&mut session, "select t.id, v.n as m, v.more, p.id as pid, 1 as one from t join v using (id) left join p on p.id = t.p")
+            .await
+            .expect("good SQL");
+        let types: Vec<Logical> = columns.into_iter().map(|(_, logical)| logical).collect();
+        let money = Logical::Numeric(Some((12, 2)));
+        assert_eq!(
+            types,
+            [
+                Logical::Int8,
+                money,
+                Logical::Untyped,
+                Logical::Uuid,
+                Logical::Untyped
+            ]
+        );
+        let error = describe(&mut session, "select id, n as id from t")
+            .await
+            .expect_err("twice");
+        assert!(error.message.contains("`id`"), "{error}");
+        assert!(describe(&mut session, "select nope from t").await.is_err());
+    }
 }
