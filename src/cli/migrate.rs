@@ -1,7 +1,5 @@
 //! `runner run` and `runner exec`: moving rows.
 
-use std::sync::Arc;
-
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -11,6 +9,7 @@ use crate::cli::screen::{self, Answer, count, table, thousands};
 use crate::cli::setup::{self, Global};
 use crate::cli::signals;
 use crate::config::Config;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::pipeline::{self, Options, Outcome, RuleOutcome, Stop, What};
 
 /// Source rows per chunk when nothing else is said.
@@ -105,18 +104,12 @@ pub(super) async fn migrate(
         batch_rows: how.batch_rows.or(config.batch_rows).unwrap_or(BATCH_ROWS),
         profile: how.profile,
     };
-    let progress = Arc::new(Progress::new(global.json));
+    let progress = Progress::new(global.json);
     let stop = Stop::new();
-    signals::listen(&stop, &progress);
-    let outcome = pipeline::run(
-        config,
-        asked.rules,
-        &all,
-        &options,
-        progress.as_ref(),
-        &stop,
-    )
-    .await?;
+    let outcome = tokio::select! {
+        outcome = pipeline::run(config, asked.rules, &all, &options, &progress, &stop) => outcome?,
+        () = signals::insisted(&stop, &progress) => return Err(interrupted()),
+    };
     if let Some(namespace) = outcome.namespace_made
         && !global.json
     {
@@ -125,6 +118,17 @@ pub(super) async fn migrate(
         ));
     }
     Ok(outcome)
+}
+
+fn interrupted() -> Failure {
+    let problem = Diagnostic::new(
+        Severity::Note,
+        "interrupted, run the same command again to go on",
+    );
+    Failure {
+        exit: Exit::Interrupted,
+        problems: vec![problem],
+    }
 }
 
 /// How a run ends: failed gates before undecided rows before an interruption.
@@ -303,7 +307,6 @@ fn to_json(outcome: &Outcome) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::Diagnostic;
     use crate::state::{Account, Counts};
 
     fn outcome(undecided: i64, interrupted: bool, problems: Vec<Diagnostic>) -> Outcome {

@@ -1,30 +1,15 @@
 //! Ctrl-C and SIGTERM: the first asks, the second insists.
 
-use std::sync::Arc;
-
-use crate::cli::exit::Exit;
 use crate::cli::progress::Progress;
 use crate::pipeline::Stop;
 
-/// Listens until the process ends. The first signal lets the chunks in flight finish, the second ends
-/// at once, which costs nothing but those chunks: what is not committed is not there.
-pub(super) fn listen(stop: &Stop, progress: &Arc<Progress>) {
-    let (stop, progress) = (stop.clone(), Arc::clone(progress));
-    tokio::spawn(async move {
-        next().await;
-        stop.ask();
-        progress.say("stopping after the chunks in flight; once more to stop at once");
-        next().await;
-        end_now();
-    });
-}
-
-#[expect(
-    clippy::exit,
-    reason = "the user asked twice; nothing uncommitted can be half there"
-)]
-fn end_now() -> ! {
-    std::process::exit(i32::from(Exit::Interrupted.code()))
+/// Waits for the first signal and lets the chunks in flight finish; ends with the second one. Ending at
+/// once costs nothing but those chunks: what is not committed is not there.
+pub(super) async fn insisted(stop: &Stop, progress: &Progress) {
+    next().await;
+    stop.ask();
+    progress.say("stopping after the chunks in flight; once more to stop at once");
+    next().await;
 }
 
 #[cfg(unix)]
