@@ -50,11 +50,11 @@ const MAP: &[(&str, &str, &str)] = &[
         "rules",
         "value row diagnostic config db catalog source ids script rule plan",
     ),
-    // What a run does.
+    // What a run does. `commit` opens a session again after an error that may pass: hence `config`.
     (
         "commit",
         "work",
-        "value row diagnostic db catalog target state ids rule",
+        "value row diagnostic config db catalog target state ids rule",
     ),
     (
         "pipeline",

@@ -24,9 +24,9 @@ fn refused(project: &Project, arguments: &[&str]) {
         .lines("select id, xmin from people order by id");
     let output = project.runner(arguments);
     output
-        .says("--accept-rule-change")
-        .says("--restart")
-        .says("people");
+        .tells("--accept-rule-change")
+        .tells("--restart")
+        .tells("people");
     assert!([1, 5].contains(&output.code), "{output}");
     assert_eq!(
         project
@@ -49,7 +49,7 @@ fn an_edited_rule_takes_effect_with_the_same_program() {
     let before = project
         .target
         .lines("select id, xmin from people order by id");
-    project.runner(&["run"]).says("--restart");
+    project.runner(&["run"]).tells("--restart");
     assert_eq!(
         project
             .target
@@ -153,5 +153,5 @@ fn a_missed_expectation_is_code_3_even_when_all_is_decided() {
     project.runner(&["run"]).ends_with(0);
     let strict = Project::people();
     strict.edit("rules/people.rhai", "min_success: 0.9", "min_success: 1.0");
-    strict.runner(&["run"]).ends_with(3).says("people");
+    strict.runner(&["run"]).ends_with(3).tells("people");
 }

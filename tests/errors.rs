@@ -239,7 +239,7 @@ fn a_state_of_another_namespace_is_refused_and_left_alone() {
         ".env",
         &env.replace(&format!("RUNNER_NAMESPACE={other}\n"), ""),
     );
-    project.runner(&["run"]).ends_with(3).says("done");
+    project.runner(&["run"]).ends_with(3).tells("already done");
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn a_second_run_is_refused_while_the_first_one_lives() {
     second.ends_with(1).says(&pid);
     assert!(second.took < Duration::from_secs(30), "{second}");
     session.exec("rollback");
-    first.finish(Duration::from_secs(60)).ends_with(3);
+    first.finish(Duration::from_mins(1)).ends_with(3);
     assert_eq!(project.target.count("select count(*) from people"), 104);
 }
 
@@ -316,7 +316,7 @@ fn control_c_ends_after_the_commit_with_130_and_can_be_resumed() {
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
     std::thread::sleep(Duration::from_millis(50));
     session.exec("rollback");
-    run.finish(Duration::from_secs(60)).ends_with(130);
+    run.finish(Duration::from_mins(1)).ends_with(130);
     project.runner(&["run"]).ends_with(3);
     assert_eq!(project.accounts("people"), crate::support::PEOPLE_ACCOUNTS);
 }

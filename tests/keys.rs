@@ -95,7 +95,10 @@ fn migrate(engine: Engine, columns: &[(&str, &str)], keys: &[Vec<String>]) {
             .prints("odd");
     }
     // Nothing is left to find, and nothing is found twice.
-    project.runner(&arguments).ends_with(3).says("done");
+    project
+        .runner(&arguments)
+        .ends_with(3)
+        .tells("already done");
 }
 
 const ENGINES: [Engine; 2] = [Engine::Postgres, Engine::Sqlite];

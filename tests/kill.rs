@@ -29,6 +29,7 @@ const STEPS: &[&str] = &[
     "chunk.rows",
     "chunk.state",
     "chunk.before_commit",
+    "chunk.commit",
     "chunk.after_commit",
     "chunk.marker",
     "gate.after",
@@ -91,7 +92,7 @@ fn a_killed_run_resumes_to_the_target_of_an_undisturbed_one() {
             project
                 .runner(&arguments)
                 .ends_with(undisturbed.code)
-                .says("done");
+                .tells("already done");
             seed += 1;
         }
     }
@@ -131,8 +132,8 @@ fn every_step_can_be_killed_or_fail_and_a_lost_commit_is_found_out() {
         failpoints.push(format!("{step}:{nth}:error"));
     }
     for nth in [1, 7] {
-        failpoints.push(format!("chunk.before_commit:{nth}:lose-reply-committed"));
-        failpoints.push(format!("chunk.before_commit:{nth}:lose-reply-rolled-back"));
+        failpoints.push(format!("chunk.commit:{nth}:lose-reply-committed"));
+        failpoints.push(format!("chunk.commit:{nth}:lose-reply-rolled-back"));
     }
     for failpoint in &failpoints {
         let project = fresh();
@@ -168,7 +169,7 @@ fn the_number_of_writers_and_the_size_of_chunks_leave_no_trace() {
         match &first {
             None => first = Some(outcome),
             Some(first) => {
-                outcome.assert_same(first, &format!("{writers} writers, chunks of {rows}"))
+                outcome.assert_same(first, &format!("{writers} writers, chunks of {rows}"));
             }
         }
     }

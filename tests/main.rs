@@ -12,9 +12,11 @@
 )]
 #![allow(missing_docs, reason = "names of tests are sentences")]
 
+mod accounts;
 mod adoption;
 mod architecture;
 mod bisect;
+mod cli;
 mod demo;
 mod diagnostics;
 mod edit;
@@ -22,6 +24,7 @@ mod errors;
 mod keys;
 mod kill;
 mod preview;
+mod privacy;
 mod rerun;
 mod scale1;
 mod support;

@@ -40,11 +40,11 @@ fn a_second_run_says_done_and_writes_nothing() {
     project
         .runner(&["run", "--batch-rows", "37"])
         .ends_with(3)
-        .says("done");
+        .tells("already done");
     project
         .runner(&["exec", "rules/people.rhai"])
         .ends_with(3)
-        .says("done");
+        .tells("already done");
     assert_eq!(marks(&project.target, "people"), rows);
     assert_eq!(state(&project.target), kept);
     assert_eq!(project.accounts("people"), PEOPLE_ACCOUNTS);

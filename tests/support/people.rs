@@ -61,13 +61,13 @@ fn test_a_name_is_needed() {
 }
 "#;
 
-pub const LIB: &str = r#"//! Texts.
+pub const LIB: &str = r"//! Texts.
 
 fn lower(text) {
     if text == () { return (); }
     text.to_lower()
 }
-"#;
+";
 
 /// base filtered read inserted updated unchanged skipped rejected of `people` after one run.
 pub const PEOPLE_ACCOUNTS: [i64; 8] = [120, 0, 120, 104, 0, 0, 12, 4];

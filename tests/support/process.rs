@@ -52,6 +52,14 @@ impl Output {
         self
     }
 
+    /// Passes when either stream holds `text`: where it does not matter to anybody which.
+    #[track_caller]
+    pub fn tells(&self, text: &str) -> &Self {
+        let told = self.stdout.contains(text) || self.stderr.contains(text);
+        assert!(told, "does not tell {text:?}\n{self}");
+        self
+    }
+
     /// Passes when neither stream holds `text`: a secret, a cell value, a panic.
     #[track_caller]
     pub fn never_says(&self, text: &str) -> &Self {

@@ -14,9 +14,9 @@ use super::process::{Output, Running, run_limited};
 pub const NAMESPACE: &str = "6f1d2c3b-4a59-4e68-9f70-8a1b2c3d4e5f";
 
 /// No single command of a test may take longer.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_mins(3);
 
-/// A user's folder. Removed with its databases when the test passes, kept and named when it fails.
+/// A user's folder. Removed with its databases after the test, unless `RUNNER_TEST_KEEP` is set.
 pub struct Project {
     dir: TempDir,
     pub source: Db,
@@ -250,14 +250,9 @@ impl Project {
 
 impl Drop for Project {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::env::var_os("RUNNER_TEST_KEEP").is_some() {
             self.dir.disable_cleanup(true);
-            eprintln!(
-                "kept {} ({}, {})",
-                self.dir.path().display(),
-                self.source.url(),
-                self.target.url()
-            );
+            eprintln!("kept {}", self.dir.path().display());
         } else {
             if self.owns_source {
                 self.source.drop_database();
