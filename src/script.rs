@@ -14,6 +14,9 @@ mod json;
 mod literal;
 mod made;
 mod outline;
+mod procedure;
+#[cfg(test)]
+mod procedure_tests;
 mod program;
 mod row;
 mod testing;
@@ -33,6 +36,7 @@ pub use host::{Answer, Database, Host, HostCall, HostReply};
 pub use literal::{Entry, Literal, Node};
 pub use made::{Made, MadeValue};
 pub use outline::{Function, Outline, outline};
+pub use procedure::Procedure;
 pub use program::{Program, Said};
 pub use token::{Token, tokens};
 

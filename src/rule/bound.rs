@@ -8,7 +8,7 @@ use super::Rule;
 use super::judge::Judge;
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::script::{Declared, Program, SourceText};
+use crate::script::{Declared, Host, Procedure, Program, SourceText};
 use crate::value::{Logical, Pair, pair};
 
 /// A rule that knows the columns it reads and the table it fills. Cheap to clone, crosses threads.
@@ -136,6 +136,11 @@ impl Bound {
 }
 
 impl Rule {
+    /// Its hooks, or its `run`, with `host` to answer them. Stays on this thread.
+    pub fn procedure(&self, host: Box<dyn Host>) -> Result<Procedure, Diagnostic> {
+        Procedure::new(&self.source(), &self.lib_sources(), self.declared(), host)
+    }
+
     /// The file.
     pub(super) fn source(&self) -> SourceText {
         SourceText {

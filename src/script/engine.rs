@@ -108,10 +108,23 @@ fn compile_file(
     file: &SourceText,
     constants: &[Constant],
 ) -> Result<AST, Diagnostic> {
-    engine.compile(&*file.text).map_err(|error| {
-        let names: Vec<&str> = constants.iter().map(|c| c.1.as_str()).collect();
-        fault::compile_problem(&error, file, &names)
-    })
+    engine
+        .compile_with_scope(&databases(), &*file.text)
+        .map_err(|error| {
+            let names: Vec<&str> = constants.iter().map(|c| c.1.as_str()).collect();
+            fault::compile_problem(&error, file, &names)
+        })
+}
+
+/// Names that only hooks, procedural rules and the REPL can use; every file may name them.
+pub(super) const DATABASE_NAMES: [&str; 4] = ["source", "target", "ids", "checkpoint"];
+
+fn databases() -> Scope<'static> {
+    let mut scope = Scope::new();
+    for name in DATABASE_NAMES {
+        scope.push(name, ());
+    }
+    scope
 }
 
 /// File, name, value.

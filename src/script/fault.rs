@@ -106,6 +106,10 @@ fn say(error: &EvalAltResult, file: &SourceText, position: Position) -> Diagnost
         E::ErrorVariableNotFound(name, _) => match name.strip_prefix("global::") {
             Some(constant) => Diagnostic::error(format!("there is no constant `{constant}`"))
                 .hint("a constant with a call in it is not known to functions: write its value"),
+            None if engine::DATABASE_NAMES.contains(&name.as_str()) => {
+                Diagnostic::error(format!("`{name}` is not known here: no database is asked while a row is judged"))
+                    .hint("declare what the rule needs in `RULE.ids` and `RULE.lookups`; `before`, `after` and `run` may ask")
+            }
             None => Diagnostic::error(format!("there is no variable `{name}`")),
         },
         E::ErrorModuleNotFound(name, _) => {

@@ -33,10 +33,10 @@ pub enum HostCall {
     },
     /// Begins to stream rows of the source; the reply is a number for [`HostCall::NextRows`].
     OpenRows {
-        /// A select; the first columns are the key.
+        /// A select; it yields the key columns among others.
         sql: String,
-        /// How many columns the key has.
-        key_width: usize,
+        /// Its key columns.
+        key: Vec<String>,
     },
     /// The next rows of a stream; none are left when the answer is empty.
     NextRows {

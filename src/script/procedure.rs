@@ -1,0 +1,464 @@
+//! `before`, `after` and `run`: scripts that may ask the databases.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rhai::{Dynamic, Engine, Map};
+
+use super::context::{Context, Declared, Fallible, HostFault};
+use super::host::{Answer, Database, Host, HostCall, HostReply};
+use super::program::Program;
+use super::row::{Row, Shape};
+use super::verdicts::{id_value, key_text};
+use super::{SourceText, fault, json, made};
+use crate::diagnostic::Diagnostic;
+use crate::row::Key;
+
+/// A rule whose functions may call the databases through a [`Host`].
+pub struct Procedure {
+    program: Program,
+    desk: Rc<Desk>,
+}
+
+impl Procedure {
+    /// Compiles the rule; `host` answers from now on.
+    pub fn new(
+        rule: &SourceText,
+        libs: &[SourceText],
+        declared: Declared,
+        host: Box<dyn Host>,
+    ) -> Result<Self, Diagnostic> {
+        let desk = Rc::new(Desk::new(host));
+        let shared = Rc::clone(&desk);
+        let special =
+            |engine: &mut Engine, context: &Rc<Context>| register(engine, context, &shared);
+        let program = Program::build(rule, libs, declared, &[], vec![], special)?;
+        Ok(Self { program, desk })
+    }
+
+    /// Calls `before`, `after` or `run`. A row that was streamed and neither written, skipped nor
+    /// rejected is an error.
+    pub fn call(&mut self, name: &str) -> Result<(), Diagnostic> {
+        // a whole table may pass through one call, so its steps are not counted
+        self.program.engine.set_max_operations(0);
+        self.program.context.begin();
+        let result = self.program.call(name, ());
+        let raised = self.program.context.raised.borrow_mut().take();
+        let rule = &self.program.files[0];
+        if let Some(raised) = raised {
+            let (line, column) = super::literal::line_column(raised.position);
+            return Err(Diagnostic::error(format!("`{}` has no row to speak of in `{name}`", raised.verdict.code()))
+                .at(rule.place(line, column))
+                .hint("a procedural rule says `target.skip(key, code)` or `target.reject(key, code, why)`"));
+        }
+        if let Err(error) = result {
+            return Err(fault::runtime_problem(&error, rule, &self.program.files));
+        }
+        let place = super::literal::function_place(rule, name);
+        if let Some(problem) = self.desk.open_rows() {
+            return Err(Diagnostic::error(problem).at(place));
+        }
+        if self.desk.uncommitted.get() {
+            return Err(Diagnostic::error(format!(
+                "`{name}` ended with rows that were not committed"
+            ))
+            .at(place)
+            .hint("end it with `checkpoint.commit(name, value)`"));
+        }
+        Ok(())
+    }
+
+    /// What `print` and `debug` said since it was last asked.
+    pub fn take_printed(&mut self) -> Vec<String> {
+        self.program.take_printed()
+    }
+}
+
+/// The host, and which streamed rows still need a verdict.
+pub(super) struct Desk {
+    host: RefCell<Box<dyn Host>>,
+    open: RefCell<BTreeSet<Key>>,
+    /// Rows streamed since the last commit.
+    streamed: Cell<u64>,
+    uncommitted: Cell<bool>,
+}
+
+impl Desk {
+    pub(super) fn new(host: Box<dyn Host>) -> Self {
+        Self {
+            host: RefCell::new(host),
+            open: RefCell::default(),
+            streamed: Cell::new(0),
+            uncommitted: Cell::new(false),
+        }
+    }
+
+    fn ask(&self, request: HostCall) -> Fallible<HostReply> {
+        let Ok(mut host) = self.host.try_borrow_mut() else {
+            return HostFault::new("the database is already being asked");
+        };
+        host.call(request).or_else(HostFault::new)
+    }
+
+    fn rows(&self, request: HostCall) -> Fallible<Answer> {
+        match self.ask(request)? {
+            HostReply::Rows(answer) => Ok(answer),
+            _ => HostFault::new("the database gave no rows"),
+        }
+    }
+
+    fn open_rows(&self) -> Option<String> {
+        let open = self.open.borrow();
+        let first = open.first()?;
+        let count = open.len();
+        let rows = if count == 1 {
+            "row was".to_owned()
+        } else {
+            "rows were".to_owned()
+        };
+        Some(format!(
+            "{count} streamed {rows} neither written, skipped nor rejected, the first with key {first}"
+        ))
+    }
+
+    fn decided(&self, key: &Key) {
+        self.open.borrow_mut().remove(key);
+        self.uncommitted.set(true);
+    }
+}
+
+/// `source` or `target` in a script.
+#[derive(Clone)]
+struct Handle {
+    desk: Rc<Desk>,
+    side: Database,
+}
+
+/// `ids` in a script.
+#[derive(Clone)]
+struct IdsHandle(Rc<Desk>);
+
+/// `checkpoint` in a script.
+#[derive(Clone)]
+struct CheckpointHandle(Rc<Desk>);
+
+/// What `source.rows` gives: rows one after another, fetched as they are needed.
+#[derive(Clone)]
+struct Stream {
+    desk: Rc<Desk>,
+    number: u64,
+    key: Rc<[String]>,
+}
+
+pub(super) fn register(engine: &mut Engine, context: &Rc<Context>, desk: &Rc<Desk>) {
+    engine.register_type_with_name::<Handle>("database");
+    let source = Handle {
+        desk: Rc::clone(desk),
+        side: Database::Source,
+    };
+    let target = Handle {
+        desk: Rc::clone(desk),
+        side: Database::Target,
+    };
+    let (ids, checkpoint) = (
+        IdsHandle(Rc::clone(desk)),
+        CheckpointHandle(Rc::clone(desk)),
+    );
+    #[expect(
+        deprecated,
+        reason = "volatile by its documentation; the engine's version is pinned"
+    )]
+    engine.on_var(move |name, _, _| {
+        Ok(match name {
+            "source" => Some(Dynamic::from(source.clone())),
+            "target" => Some(Dynamic::from(target.clone())),
+            "ids" => Some(Dynamic::from(ids.clone())),
+            "checkpoint" => Some(Dynamic::from(checkpoint.clone())),
+            _ => None,
+        })
+    });
+    engine.register_fn(
+        "query",
+        |handle: &mut Handle, sql: &str| -> Fallible<rhai::Array> {
+            let answer = handle.desk.rows(HostCall::Query {
+                side: handle.side,
+                sql: sql.to_owned(),
+            })?;
+            Ok(rows_of(&answer))
+        },
+    );
+    engine.register_fn("rows", |handle: &mut Handle, sql: &str| {
+        stream(handle, sql, vec!["id".to_owned()])
+    });
+    engine.register_fn("rows", |handle: &mut Handle, sql: &str, key: &str| {
+        stream(handle, sql, vec![key.to_owned()])
+    });
+    engine.register_fn(
+        "rows",
+        |handle: &mut Handle, sql: &str, key: rhai::Array| {
+            stream(handle, sql, key.iter().map(ToString::to_string).collect())
+        },
+    );
+    engine.register_iterator_result::<Stream, Row>();
+    register_writing(engine);
+    register_ids(engine);
+    let _ = context;
+}
+
+fn register_writing(engine: &mut Engine) {
+    engine.register_fn(
+        "write",
+        |handle: &mut Handle, table: &str, columns: Map, key: Dynamic| -> Fallible<()> {
+            only_target(handle, "write")?;
+            let of = key_of(&key)?;
+            let mut values = Vec::with_capacity(columns.len());
+            for (name, value) in columns {
+                match made::scalar(&value, false) {
+                    Ok(scalar) => values.push((name.to_string(), scalar)),
+                    Err(misfit) => {
+                        return HostFault::new(format!("column `{name}`: {}", misfit.why));
+                    }
+                }
+            }
+            handle.desk.ask(HostCall::Write {
+                table: table.to_owned(),
+                columns: values,
+                of: of.clone(),
+            })?;
+            handle.desk.decided(&of);
+            Ok(())
+        },
+    );
+    engine.register_fn(
+        "skip",
+        |handle: &mut Handle, key: Dynamic, code: &str| -> Fallible<()> {
+            only_target(handle, "skip")?;
+            let of = key_of(&key)?;
+            handle.desk.ask(HostCall::Skip {
+                of: of.clone(),
+                code: code.to_owned(),
+            })?;
+            handle.desk.decided(&of);
+            Ok(())
+        },
+    );
+    engine.register_fn(
+        "reject",
+        |handle: &mut Handle, key: Dynamic, code: &str, why: &str| -> Fallible<()> {
+            only_target(handle, "reject")?;
+            let of = key_of(&key)?;
+            handle.desk.ask(HostCall::Reject {
+                of: of.clone(),
+                code: code.to_owned(),
+                why: why.to_owned(),
+            })?;
+            handle.desk.decided(&of);
+            Ok(())
+        },
+    );
+}
+
+fn register_ids(engine: &mut Engine) {
+    engine.register_fn(
+        "get",
+        |ids: &mut IdsHandle, table: &str, key: Dynamic| -> Fallible<Dynamic> {
+            if key.is_unit() {
+                return Ok(Dynamic::UNIT);
+            }
+            match ids.0.ask(HostCall::IdGet {
+                table: table.to_owned(),
+                key: key_of(&key)?,
+            })? {
+                HostReply::Id(Some(id)) => Ok(id_value(id)),
+                _ => Ok(Dynamic::UNIT),
+            }
+        },
+    );
+    engine.register_fn(
+        "put",
+        |ids: &mut IdsHandle, table: &str, key: Dynamic, id: Dynamic| -> Fallible<()> {
+            let Ok(id) = uuid::Uuid::parse_str(&key_text(&id)?) else {
+                return HostFault::new("`ids.put` got an id that is not a uuid");
+            };
+            ids.0.ask(HostCall::IdPut {
+                table: table.to_owned(),
+                key: key_of(&key)?,
+                id,
+            })?;
+            Ok(())
+        },
+    );
+    engine.register_fn(
+        "get",
+        |checkpoint: &mut CheckpointHandle, name: &str| -> Fallible<Dynamic> {
+            match checkpoint.0.ask(HostCall::CheckpointGet {
+                name: name.to_owned(),
+            })? {
+                HostReply::Value(Some(text)) => json::parse(&text).or_else(HostFault::new),
+                _ => Ok(Dynamic::UNIT),
+            }
+        },
+    );
+    engine.register_fn(
+        "commit",
+        |checkpoint: &mut CheckpointHandle, name: &str, value: Dynamic| -> Fallible<()> {
+            let desk = &checkpoint.0;
+            if let Some(problem) = desk.open_rows() {
+                return HostFault::with_hint(
+                    problem,
+                    "each row ends in `target.write`, `target.skip` or `target.reject`",
+                );
+            }
+            let mut text = String::new();
+            if let Err(misfit) = json::write(&value, &mut text) {
+                return HostFault::new(format!("`checkpoint.commit`: {}", misfit.why));
+            }
+            let rows = desk.streamed.replace(0);
+            desk.ask(HostCall::CheckpointCommit {
+                name: name.to_owned(),
+                value: text,
+                rows,
+            })?;
+            desk.uncommitted.set(false);
+            Ok(())
+        },
+    );
+}
+
+fn only_target(handle: &Handle, function: &str) -> Fallible<()> {
+    match handle.side {
+        Database::Target => Ok(()),
+        Database::Source => HostFault::new(format!(
+            "`source.{function}`: the legacy database is never changed"
+        )),
+    }
+}
+
+/// A key as a value, or an array of values for a composite one.
+fn key_of(key: &Dynamic) -> Fallible<Key> {
+    match key.read_lock::<rhai::Array>() {
+        Some(parts) => parts.iter().map(key_text).collect::<Fallible<_>>().map(Key),
+        None => key_text(key).map(Key::single),
+    }
+}
+
+fn stream(handle: &Handle, sql: &str, key: Vec<String>) -> Fallible<Stream> {
+    if handle.side == Database::Target {
+        return HostFault::with_hint("`target.rows` does not exist", "use `target.query(sql)`");
+    }
+    match handle.desk.ask(HostCall::OpenRows {
+        sql: sql.to_owned(),
+        key: key.clone(),
+    })? {
+        HostReply::Stream(number) => Ok(Stream {
+            desk: Rc::clone(&handle.desk),
+            number,
+            key: key.into(),
+        }),
+        _ => HostFault::new("the database gave no rows"),
+    }
+}
+
+impl IntoIterator for Stream {
+    type Item = Fallible<Row>;
+    type IntoIter = Streaming;
+
+    fn into_iter(self) -> Streaming {
+        Streaming {
+            stream: self,
+            page: Vec::new().into_iter(),
+            is_done: false,
+        }
+    }
+}
+
+/// The rows of a stream, page by page.
+struct Streaming {
+    stream: Stream,
+    page: std::vec::IntoIter<Row>,
+    is_done: bool,
+}
+
+impl Iterator for Streaming {
+    type Item = Fallible<Row>;
+
+    fn next(&mut self) -> Option<Fallible<Row>> {
+        if let Some(row) = self.page.next() {
+            return Some(Ok(row));
+        }
+        if self.is_done {
+            return None;
+        }
+        match self.stream.next_page() {
+            Ok(page) if page.is_empty() => {
+                self.is_done = true;
+                None
+            }
+            Ok(page) => {
+                self.page = page.into_iter();
+                self.page.next().map(Ok)
+            }
+            Err(error) => {
+                self.is_done = true;
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+impl Stream {
+    /// The next rows; each of them now needs a verdict.
+    fn next_page(&self) -> Fallible<Vec<Row>> {
+        let answer = self.desk.rows(HostCall::NextRows {
+            stream: self.number,
+        })?;
+        let mut columns = Vec::with_capacity(self.key.len());
+        for name in self.key.iter() {
+            match answer.rows.column(name) {
+                Some(column) => columns.push(column),
+                None => {
+                    return HostFault::new(format!(
+                        "`source.rows`: the select has no key column `{name}`"
+                    ));
+                }
+            }
+        }
+        let mut open = self.desk.open.borrow_mut();
+        for row in 0..answer.rows.len() {
+            let mut parts = Vec::with_capacity(columns.len());
+            for column in &columns {
+                match answer.rows.text(row, *column) {
+                    Some(Ok(text)) => parts.push(text.into_owned()),
+                    _ => return HostFault::new("`source.rows`: a key is NULL or not text"),
+                }
+            }
+            open.insert(Key(parts));
+        }
+        self.desk
+            .streamed
+            .set(self.desk.streamed.get() + answer.rows.len() as u64);
+        Ok(read_rows(&answer).collect())
+    }
+}
+
+/// Rows as scripts see them.
+fn read_rows(answer: &Answer) -> impl Iterator<Item = Row> {
+    let shape = Rc::new(Shape::new(
+        "the row".to_owned(),
+        answer.rows.columns(),
+        &answer.types,
+        &[],
+    ));
+    let rows = Arc::clone(&answer.rows);
+    (0..rows.len()).map(move |row| Row::Read {
+        rows: Arc::clone(&rows),
+        shape: Rc::clone(&shape),
+        row,
+    })
+}
+
+fn rows_of(answer: &Answer) -> rhai::Array {
+    read_rows(answer).map(Dynamic::from).collect()
+}
