@@ -45,7 +45,7 @@ pub struct Config {
     /// Things that are allowed and unwise.
     pub warnings: Vec<Diagnostic>,
     /// A Supabase API address and no database URL: the usual misunderstanding.
-    only_api_url: bool,
+    pub(crate) only_api_url: bool,
 }
 
 impl Config {

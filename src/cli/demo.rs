@@ -213,6 +213,7 @@ fn settings(global: &Global, dir: &Path) -> Result<Config, Failure> {
         namespace: Some(NAMESPACE),
         batch_rows: None,
         env_file: Some(dir.join(".env")),
+        only_api_url: false,
         warnings: vec![],
     })
 }
