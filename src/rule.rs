@@ -11,6 +11,8 @@ mod judge;
 #[cfg(test)]
 mod judge_tests;
 mod lint;
+#[cfg(test)]
+mod lint_tests;
 mod load;
 mod read;
 #[cfg(test)]

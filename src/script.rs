@@ -21,6 +21,8 @@ mod procedure_tests;
 mod program;
 mod row;
 mod session;
+#[cfg(test)]
+mod session_tests;
 mod testing;
 mod text;
 mod token;

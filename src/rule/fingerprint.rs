@@ -11,14 +11,19 @@ const GATE_KEYS: [&str; 5] = ["expect", "reconcile", "public", "fix", "tests"];
 pub(super) fn of(source: &SourceText, libs: &[SourceText]) -> Fingerprints {
     let mut transform = Sha256::new();
     let mut gate = Sha256::new();
-    for (is_gate, tokens) in parts(&script::tokens(&source.text)) {
-        feed(if is_gate { &mut gate } else { &mut transform }, tokens);
-    }
-    for lib in libs {
-        transform.update(format!("lib {}:{}", lib.stem().len(), lib.stem()));
-        for (is_gate, tokens) in parts(&script::tokens(&lib.text)) {
-            feed(if is_gate { &mut gate } else { &mut transform }, tokens);
+    for file in std::iter::once(source).chain(libs) {
+        if file.path != source.path {
+            transform.update(format!("lib {}:{}", file.stem().len(), file.stem()));
         }
+        let tokens = script::tokens(&file.text);
+        let (judging, deciding): (Vec<_>, Vec<_>) = parts(&tokens)
+            .into_iter()
+            .partition(|(is_gate, _)| *is_gate);
+        feed(&mut gate, judging.into_iter().flat_map(|(_, part)| part));
+        feed(
+            &mut transform,
+            deciding.into_iter().flat_map(|(_, part)| part),
+        );
     }
     Fingerprints {
         transform: hex(&transform.finalize()),
@@ -26,13 +31,20 @@ pub(super) fn of(source: &SourceText, libs: &[SourceText]) -> Fingerprints {
     }
 }
 
-/// Each token with its length in front, so that no two streams differ only in where they are cut.
-fn feed(hash: &mut Sha256, tokens: &[Token]) {
-    for token in tokens {
+/// Each token with its length in front, so that no two streams differ only in where they are cut. A
+/// comma before a closing bracket says nothing.
+fn feed<'t>(hash: &mut Sha256, tokens: impl Iterator<Item = &'t Token>) {
+    let mut tokens = tokens.peekable();
+    while let Some(token) = tokens.next() {
+        let closes = tokens
+            .peek()
+            .is_some_and(|next| matches!(next.text.as_str(), "}" | "]" | ")"));
+        if token.text == "," && closes {
+            continue;
+        }
         hash.update(format!("{}:", token.text.len()));
         hash.update(token.text.as_bytes());
     }
-    hash.update("|");
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -11,12 +11,12 @@ use crate::row::{Answers, IdAnswer, Judged, Key, LookupAnswer, Reject, Rows, Sta
 use crate::script::SourceText;
 use crate::value::Logical;
 
-const HEAD: &str = "const RULE = #{ base: \"t\", key: \"id\", target: \"goal\", legacy: \"legacy_id\",
+pub(super) const HEAD: &str = "const RULE = #{ base: \"t\", key: \"id\", target: \"goal\", legacy: \"legacy_id\",
     ids: #{ orders: #{ from: [\"order_id\"] }, profiles: #{ from: [\"order_id\"] } },
     lookups: #{ items: #{ from: \"item\", by: \"t_id\", keys: [\"id\"], take: [\"name\", \"price\"] } },
     copy: #{ made: \"made\" } };\n";
 
-fn source() -> Arc<[(String, Logical)]> {
+pub(super) fn source() -> Arc<[(String, Logical)]> {
     [
         ("id", Logical::Int4),
         ("order_id", Logical::Int4),
@@ -30,7 +30,7 @@ fn source() -> Arc<[(String, Logical)]> {
     .into()
 }
 
-fn target() -> Arc<Table> {
+pub(super) fn target() -> Arc<Table> {
     let column = |name: &str, logical: Logical, not_null: bool, default: Option<&str>| Column {
         name: name.to_owned(),
         type_name: logical.to_string(),
@@ -68,7 +68,7 @@ fn target() -> Arc<Table> {
     })
 }
 
-fn rule(text: &str) -> Arc<Rule> {
+pub(super) fn rule(text: &str) -> Arc<Rule> {
     let source = SourceText {
         path: "rules/goal.rhai".to_owned(),
         text: text.into(),

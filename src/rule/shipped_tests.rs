@@ -28,3 +28,12 @@ fn shipped_rules_pass_their_tests() {
         }
     }
 }
+
+#[test]
+fn the_example_is_a_procedural_rule() {
+    let rules = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/rules"));
+    let set = RuleSet::named(rules, &["rules/examples/bracket_names.rhai".to_owned()])
+        .expect("the example is there");
+    assert_eq!(set.problems, []);
+    assert!(set.rules[0].has.run && !set.rules[0].has.transform);
+}

@@ -288,7 +288,7 @@ fn null_column(file: &SourceText, position: Position, name: &str) -> Option<Stri
                 Expr::Dot(rest, ..) if matches!(&rest.rhs, Expr::MethodCall(_, at) if *at == position) => {
                     found.extend(own_property(&rest.lhs));
                 }
-                _ if expr.start_position() == position && name.is_empty() => found.extend(property(expr)),
+                _ if name.is_empty() && stands_at(expr, position) => found.extend(property(expr)),
                 _ => {}
             },
             _ => {}
@@ -300,6 +300,15 @@ fn null_column(file: &SourceText, position: Position, name: &str) -> Option<Stri
         [one] => Some(one.clone()),
         _ => None,
     }
+}
+
+/// The engine names an expression by its start, its dot or its last word.
+fn stands_at(expr: &Expr, position: Position) -> bool {
+    let last = match expr {
+        Expr::Dot(chain, ..) => chain.rhs.position(),
+        other => other.position(),
+    };
+    [expr.start_position(), expr.position(), last].contains(&position)
 }
 
 /// `column` of `row.column`.

@@ -57,9 +57,6 @@ impl Names {
         for (name, count) in native {
             names.entry(name).or_default().insert(count);
         }
-        for (name, count) in DATABASE_METHODS {
-            names.entry(name.to_owned()).or_default().insert(count + 1);
-        }
         for file in std::iter::once(rule).chain(libs) {
             for function in outline(file)?.functions {
                 let count = function.params.len();
@@ -93,6 +90,9 @@ pub(super) fn check(ast: &AST, file: &SourceText, names: &Names, facts: &Facts, 
                 code(call, found);
             }
             Some(ASTNode::Expr(Expr::MethodCall(call, position))) => {
+                if DATABASE_METHODS.contains(&(call.name.as_str(), call.args.len())) {
+                    return true;
+                }
                 exists(call, call.args.len() + 1, *position, file, names, found);
             }
             _ => {}
@@ -125,8 +125,13 @@ fn exists(
         Some(counts) => {
             let wanted: Vec<String> = counts.iter().map(ToString::to_string).collect();
             let problem = Diagnostic::error(format!(
-                "`{name}` takes {} arguments, not {count}",
-                wanted.join(" or ")
+                "`{name}` takes {} {}, not {count}",
+                wanted.join(" or "),
+                if wanted == ["1"] {
+                    "argument"
+                } else {
+                    "arguments"
+                }
             ));
             match FUNCTIONS.iter().find(|f| f.name == name) {
                 Some(function) => problem.hint(format!("it is `{}`", function.signature)),

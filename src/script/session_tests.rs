@@ -1,0 +1,85 @@
+//! Lines that a person types.
+
+use super::host::{Host, HostCall, HostReply};
+use super::{Declared, Session, SourceText, is_incomplete};
+
+struct Nobody;
+
+impl Host for Nobody {
+    fn call(&mut self, _: HostCall) -> Result<HostReply, String> {
+        Err("no database here".to_owned())
+    }
+}
+
+fn session(rule: &str) -> Session {
+    let rule = SourceText {
+        path: "rules/x.rhai".to_owned(),
+        text: rule.into(),
+    };
+    Session::new(&rule, &[], Declared::default(), Box::new(Nobody)).expect("the rule compiles")
+}
+
+fn say(session: &mut Session, line: &str) -> String {
+    session.eval(line).unwrap_or_else(|problem| problem.line())
+}
+
+#[test]
+fn variables_and_functions_stay() {
+    let mut talk = session("const K = 2;\nfn dbl(x) { x * global::K }");
+    assert_eq!(say(&mut talk, "let x = dbl(4)"), "");
+    assert_eq!(say(&mut talk, "x + 1"), "9");
+    assert_eq!(say(&mut talk, "fn tri(x) { x * 3 }"), "");
+    assert_eq!(
+        say(&mut talk, "#{ a: tri(x), b: \"é\" }"),
+        "{\"a\": 24, \"b\": \"é\"}"
+    );
+    assert_eq!(talk.variables(), ["x"]);
+}
+
+#[test]
+fn an_error_ends_nothing() {
+    let mut talk = session("");
+    assert_eq!(
+        say(&mut talk, "nope"),
+        "input:1:1: error: there is no variable `nope`"
+    );
+    assert_eq!(
+        say(&mut talk, "source.query(\"select 1\")"),
+        "input:1:8: error: no database here"
+    );
+    assert_eq!(say(&mut talk, "skip(\"x\")"), "skip: x");
+    assert_eq!(say(&mut talk, "1 + 1"), "2");
+}
+
+#[test]
+fn unfinished_lines_want_more() {
+    let more = [
+        "let x = ",
+        "fn f(x) {",
+        "#{ a: 1,",
+        "`abc\n",
+        "foo(1,",
+        "x.",
+        "fn",
+        "switch x { 1 =>",
+        "1 + ",
+        "if x {\n  1",
+        "let a = [1,\n 2",
+        "/* abc",
+    ];
+    for text in more {
+        assert!(is_incomplete(text), "{text}");
+    }
+    for text in [
+        "\"abc",
+        "let x = 5 5",
+        "} ",
+        "let x = 1",
+        "x )",
+        "foo(1\nbar",
+        "/* a */ 1",
+        "",
+    ] {
+        assert!(!is_incomplete(text), "{text}");
+    }
+}
