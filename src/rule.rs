@@ -10,6 +10,8 @@ mod header;
 mod judge;
 #[cfg(test)]
 mod judge_tests;
+#[cfg(test)]
+mod limit_tests;
 mod lint;
 #[cfg(test)]
 mod lint_tests;

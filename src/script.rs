@@ -23,6 +23,7 @@ mod row;
 mod session;
 #[cfg(test)]
 mod session_tests;
+mod stream;
 mod testing;
 mod text;
 mod token;

@@ -143,16 +143,14 @@ impl Rule {
 
     /// A conversation with a rule, or with none. Stays on this thread.
     pub fn session(rule: Option<&Self>, host: Box<dyn Host>) -> Result<Session, Diagnostic> {
-        match rule {
-            Some(rule) => Session::new(&rule.source(), &rule.lib_sources(), rule.declared(), host),
-            None => {
-                let nothing = SourceText {
-                    path: "input".to_owned(),
-                    text: "".into(),
-                };
-                Session::new(&nothing, &[], Declared::default(), host)
-            }
+        if let Some(rule) = rule {
+            return Session::new(&rule.source(), &rule.lib_sources(), rule.declared(), host);
         }
+        let nothing = SourceText {
+            path: "input".to_owned(),
+            text: "".into(),
+        };
+        Session::new(&nothing, &[], Declared::default(), host)
     }
 
     /// Hands an edited rule to a conversation that goes on.

@@ -70,7 +70,7 @@ impl Encoder {
                 }
                 match known {
                     Some((_, Pair::Convert(conversion))) => {
-                        conversion.apply(text, &mut self.plain)?
+                        conversion.apply(text, &mut self.plain)?;
                     }
                     Some((_, Pair::Refuse(why))) => {
                         return Err(Misfit {

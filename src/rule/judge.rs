@@ -185,13 +185,10 @@ impl Judge {
     fn match_values(&self) -> Result<Vec<String>, Said> {
         let text = |at: &u16| {
             let name = &self.bound.target.columns[usize::from(*at)].name;
-            match self.encoder.text(*at) {
-                Some(text) => Ok(text),
-                None => {
-                    let why = format!("column `{name}` tells the rows apart and cannot be empty");
-                    Err(refuse(Stage::Fit, "null_not_allowed", why))
-                }
-            }
+            self.encoder.text(*at).ok_or_else(|| {
+                let why = format!("column `{name}` tells the rows apart and cannot be empty");
+                refuse(Stage::Fit, "null_not_allowed", why)
+            })
         };
         self.bound.matched.iter().map(text).collect()
     }

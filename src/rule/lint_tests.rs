@@ -36,7 +36,7 @@ fn problems(text: &str) -> Vec<String> {
         path: "rules/x.rhai".to_owned(),
         text: text.into(),
     };
-    match Rule::parse(source, &Library::default()) {
+    match Rule::parse(&source, &Library::default()) {
         Ok(_) => vec![],
         Err(problems) => problems
             .iter()

@@ -108,17 +108,17 @@ impl Rule {
     /// Reads one rule file; all its problems at once where possible.
     pub fn load(path: &Path, library: &Library) -> Result<Self, Vec<Diagnostic>> {
         let source = read_text(path).map_err(|problem| vec![problem])?;
-        Self::parse(source, library)
+        Self::parse(&source, library)
     }
 
     /// The same from a text that is not, or not yet, a file.
-    pub fn parse(source: SourceText, library: &Library) -> Result<Self, Vec<Diagnostic>> {
-        let outline = script::outline(&source).map_err(|problem| vec![problem])?;
+    pub fn parse(source: &SourceText, library: &Library) -> Result<Self, Vec<Diagnostic>> {
+        let outline = script::outline(source).map_err(|problem| vec![problem])?;
         let libs = library
             .reached(&outline.modules)
             .map_err(|problem| vec![problem])?;
-        let (header, places) = read::header(&outline, &source)?;
-        let fingerprints = fingerprint::of(&source, &libs);
+        let (header, places) = read::header(&outline, source)?;
+        let fingerprints = fingerprint::of(source, &libs);
         Ok(Self {
             name: source.stem().to_owned(),
             path: PathBuf::from(&source.path),

@@ -1,5 +1,7 @@
 //! From the `RULE` literal to a [`Header`]: every key known, every value of its type, all problems at once.
 
+mod values;
+
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
@@ -8,7 +10,7 @@ use super::header::{
     CopyPair, Existing, Header, IdsDecl, LookupDecl, Reconcile, Side, Stop, Storage,
 };
 use super::{Functions, Places};
-use crate::diagnostic::{Diagnostic, Place, did_you_mean};
+use crate::diagnostic::{Diagnostic, Place};
 use crate::ids::IdKind;
 use crate::script::{Entry, Literal, Node, Outline, SourceText};
 
@@ -135,7 +137,7 @@ impl Reader<'_> {
                     header.fix = self
                         .text_map(name, node)
                         .into_iter()
-                        .collect::<BTreeMap<_, _>>()
+                        .collect::<BTreeMap<_, _>>();
                 }
                 "rows" => header.many = self.word(name, node, &["one", "many"]) == 1,
                 "match" => header.match_ = self.texts(name, node),
@@ -150,7 +152,7 @@ impl Reader<'_> {
                 }
                 "id" => {
                     header.id =
-                        [IdKind::V5, IdKind::Ordered][self.word(name, node, &["v5", "ordered"])]
+                        [IdKind::V5, IdKind::Ordered][self.word(name, node, &["v5", "ordered"])];
                 }
                 "zone" => header.zone = Some(self.zone(node)),
                 "volatile" => header.volatile = self.texts(name, node),
@@ -264,7 +266,7 @@ impl Reader<'_> {
                 match entry.key.as_str() {
                     "db" => {
                         decl.db = [Side::Source, Side::Target]
-                            [self.word(&name, &entry.node, &["source", "target"])]
+                            [self.word(&name, &entry.node, &["source", "target"])];
                     }
                     "from" => decl.from = self.text(&name, &entry.node),
                     "by" => decl.by = self.text(&name, &entry.node),
@@ -326,13 +328,13 @@ impl Reader<'_> {
             self.remember(&["stop"], entry);
             match (entry.key.as_str(), &entry.node.value) {
                 ("faults", Literal::Int(count)) if *count >= 0 => {
-                    stop.faults = count.unsigned_abs()
+                    stop.faults = count.unsigned_abs();
                 }
                 ("faults", _) => {
-                    self.wrong("stop.faults", "a whole number, 0 or more", &entry.node)
+                    self.wrong("stop.faults", "a whole number, 0 or more", &entry.node);
                 }
                 ("share", _) => {
-                    stop.share = self.share("stop.share", &entry.node).unwrap_or(stop.share)
+                    stop.share = self.share("stop.share", &entry.node).unwrap_or(stop.share);
                 }
                 _ => {}
             }
@@ -375,143 +377,5 @@ impl Reader<'_> {
             );
         }
         zone
-    }
-
-    fn share(&mut self, name: &str, node: &Node) -> Option<Decimal> {
-        let share = match node.value {
-            Literal::Int(number) => Some(Decimal::from(number)),
-            Literal::Decimal(number) => Some(number),
-            _ => None,
-        };
-        let share = share.filter(|s| (Decimal::ZERO..=Decimal::ONE).contains(s));
-        if share.is_none() {
-            self.wrong(name, "a number from 0 to 1", node);
-        }
-        share
-    }
-
-    /// Index of the word among `words`.
-    fn word(&mut self, name: &str, node: &Node, words: &[&str]) -> usize {
-        if let Literal::Text(text) = &node.value
-            && let Some(at) = words.iter().position(|w| w == text)
-        {
-            return at;
-        }
-        let list: Vec<String> = words.iter().map(|w| format!("\"{w}\"")).collect();
-        self.wrong(name, &format!("one of {}", list.join(", ")), node);
-        0
-    }
-
-    fn text(&mut self, name: &str, node: &Node) -> String {
-        match &node.value {
-            Literal::Text(text) if !text.trim().is_empty() => text.clone(),
-            Literal::Text(_) => {
-                self.wrong(name, "a text that is not blank", node);
-                String::new()
-            }
-            _ => {
-                self.wrong(name, "a text", node);
-                String::new()
-            }
-        }
-    }
-
-    /// One text or a list of texts.
-    fn texts(&mut self, name: &str, node: &Node) -> Vec<String> {
-        match &node.value {
-            Literal::Text(_) => vec![self.text(name, node)],
-            Literal::List(items) => items.iter().map(|item| self.text(name, item)).collect(),
-            _ => {
-                self.wrong(name, "a text or a list of texts", node);
-                Vec::new()
-            }
-        }
-    }
-
-    fn text_map(&mut self, name: &str, node: &Node) -> Vec<(String, String)> {
-        let Some(entries) = self.map(name, node).map(<[Entry]>::to_vec) else {
-            return Vec::new();
-        };
-        entries
-            .iter()
-            .map(|entry| {
-                self.remember(&[name], entry);
-                (
-                    entry.key.clone(),
-                    self.text(&format!("{name}.{}", entry.key), &entry.node),
-                )
-            })
-            .collect()
-    }
-
-    /// A map of maps.
-    fn maps(&mut self, name: &str, node: &Node) -> Vec<(String, Vec<Entry>)> {
-        let Some(entries) = self.map(name, node).map(<[Entry]>::to_vec) else {
-            return Vec::new();
-        };
-        let mut out = Vec::new();
-        for entry in &entries {
-            self.remember(&[name], entry);
-            if let Some(inner) = self.map(&format!("{name}.{}", entry.key), &entry.node) {
-                out.push((entry.key.clone(), inner.to_vec()));
-            }
-        }
-        out
-    }
-
-    fn map<'n>(&mut self, name: &str, node: &'n Node) -> Option<&'n [Entry]> {
-        if let Literal::Map(entries) = &node.value {
-            return Some(entries);
-        }
-        self.wrong(name, "a map `#{ … }`", node);
-        None
-    }
-
-    fn wrong(&mut self, name: &str, wanted: &str, node: &Node) {
-        let problem = if node.value == Literal::Computed {
-            Diagnostic::error(format!("`{name}` must be a literal"))
-                .hint("write the value itself: the header is read without running anything")
-        } else {
-            Diagnostic::error(format!(
-                "`{name}` must be {wanted}, not {}",
-                node.value.kind()
-            ))
-        };
-        self.problems
-            .push(problem.at(self.source.place(node.line, node.column)));
-    }
-
-    fn check_keys(&mut self, entries: &[Entry], known: &[&str], owner: &str, required: &[&str]) {
-        for entry in entries.iter().filter(|e| !known.contains(&e.key.as_str())) {
-            let problem = Diagnostic::error(format!("`{}` is not a key of `{owner}`", entry.key))
-                .at(self.source.place(entry.line, entry.column));
-            self.problems
-                .push(match did_you_mean(&entry.key, known.iter().copied()) {
-                    Some(near) => problem.hint(format!("did you mean `{near}`?")),
-                    None => problem.hint(format!("keys: {}", known.join(", "))),
-                });
-        }
-        let first = entries.first().map_or((0, 0), |e| (e.line, e.column));
-        for name in required
-            .iter()
-            .filter(|name| !entries.iter().any(|e| e.key == **name))
-        {
-            let place = if first.0 == 0 {
-                Place::file(self.source.path.clone())
-            } else {
-                self.source.place(first.0, first.1)
-            };
-            self.problems
-                .push(Diagnostic::error(format!("`{owner}` lacks `{name}`")).at(place));
-        }
-    }
-
-    fn remember(&mut self, path: &[&str], entry: &Entry) {
-        let mut name = path.join("\u{1f}");
-        if !name.is_empty() {
-            name.push('\u{1f}');
-        }
-        name.push_str(&entry.key);
-        self.places.insert(name, (entry.line, entry.column));
     }
 }

@@ -73,7 +73,7 @@ pub(super) struct HostFault {
 
 impl HostFault {
     /// As an engine error; the engine fills in the place of the call.
-    pub(super) fn new<T>(message: impl Into<String>) -> Fallible<T> {
+    pub(super) fn fail<T>(message: impl Into<String>) -> Fallible<T> {
         Self::raise(message.into(), None)
     }
 

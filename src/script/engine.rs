@@ -51,13 +51,13 @@ pub(super) fn bare(context: &Rc<Context>) -> Engine {
     literal::prepare_parser(&mut engine);
     engine.set_module_resolver(DummyModuleResolver::new());
     engine.register_fn("sleep", |_: i64| -> Fallible<()> {
-        HostFault::new("a rule cannot sleep")
+        HostFault::fail("a rule cannot sleep")
     });
     engine.register_fn("exit", || -> Fallible<()> {
-        HostFault::new("a rule cannot exit; use `skip` or `reject`")
+        HostFault::fail("a rule cannot exit; use `skip` or `reject`")
     });
     engine.register_fn("exit", |_: Dynamic| -> Fallible<()> {
-        HostFault::new("a rule cannot exit; use `skip` or `reject`")
+        HostFault::fail("a rule cannot exit; use `skip` or `reject`")
     });
     let shared = Rc::clone(context);
     engine.on_print(move |line| keep(&shared, line.to_owned()));

@@ -289,7 +289,7 @@ pub(super) fn write(value: &Dynamic, out: &mut String) -> Result<(), Misfit> {
 fn write_typed(typed: &Typed, out: &mut String) -> Result<(), Misfit> {
     match typed.logical {
         Logical::Json | Logical::Jsonb => {
-            out.push_str(&crate::value::canonical_jsonb(&typed.text)?)
+            out.push_str(&crate::value::canonical_jsonb(&typed.text)?);
         }
         Logical::Numeric(_) | Logical::Float4 | Logical::Float8 => {
             let text = typed.text.as_str();

@@ -3,14 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, Map};
 
 use super::context::{Context, Declared, Fallible, HostFault};
 use super::host::{Answer, Database, Host, HostCall, HostReply};
 use super::program::Program;
-use super::row::{Row, Shape};
+use super::row::Row;
+use super::stream::{Stream, rows_of};
 use super::verdicts::{id_value, key_text};
 use super::{SourceText, fault, json, made};
 use crate::diagnostic::Diagnostic;
@@ -96,15 +96,16 @@ impl Desk {
 
     fn ask(&self, request: HostCall) -> Fallible<HostReply> {
         let Ok(mut host) = self.host.try_borrow_mut() else {
-            return HostFault::new("the database is already being asked");
+            return HostFault::fail("the database is already being asked");
         };
-        host.call(request).or_else(HostFault::new)
+        host.call(request).or_else(HostFault::fail)
     }
 
-    fn rows(&self, request: HostCall) -> Fallible<Answer> {
+    /// Asks for rows.
+    pub(super) fn rows(&self, request: HostCall) -> Fallible<Answer> {
         match self.ask(request)? {
             HostReply::Rows(answer) => Ok(answer),
-            _ => HostFault::new("the database gave no rows"),
+            _ => HostFault::fail("the database gave no rows"),
         }
     }
 
@@ -120,6 +121,12 @@ impl Desk {
         Some(format!(
             "{count} streamed {rows} neither written, skipped nor rejected, the first with key {first}"
         ))
+    }
+
+    /// A row was streamed; it now needs a verdict.
+    pub(super) fn opened(&self, key: Key) {
+        self.open.borrow_mut().insert(key);
+        self.streamed.set(self.streamed.get() + 1);
     }
 
     fn decided(&self, key: &Key) {
@@ -142,14 +149,6 @@ struct IdsHandle(Rc<Desk>);
 /// `checkpoint` in a script.
 #[derive(Clone)]
 struct CheckpointHandle(Rc<Desk>);
-
-/// What `source.rows` gives: rows one after another, fetched as they are needed.
-#[derive(Clone)]
-struct Stream {
-    desk: Rc<Desk>,
-    number: u64,
-    key: Rc<[String]>,
-}
 
 pub(super) fn register(engine: &mut Engine, desk: &Rc<Desk>) {
     engine.register_type_with_name::<Handle>("database");
@@ -216,7 +215,7 @@ fn register_writing(engine: &mut Engine) {
                 match made::scalar(&value, false) {
                     Ok(scalar) => values.push((name.to_string(), scalar)),
                     Err(misfit) => {
-                        return HostFault::new(format!("column `{name}`: {}", misfit.why));
+                        return HostFault::fail(format!("column `{name}`: {}", misfit.why));
                     }
                 }
             }
@@ -278,7 +277,7 @@ fn register_ids(engine: &mut Engine) {
         "put",
         |ids: &mut IdsHandle, table: &str, key: Dynamic, id: Dynamic| -> Fallible<()> {
             let Ok(id) = uuid::Uuid::parse_str(&key_text(&id)?) else {
-                return HostFault::new("`ids.put` got an id that is not a uuid");
+                return HostFault::fail("`ids.put` got an id that is not a uuid");
             };
             ids.0.ask(HostCall::IdPut {
                 table: table.to_owned(),
@@ -294,7 +293,7 @@ fn register_ids(engine: &mut Engine) {
             match checkpoint.0.ask(HostCall::CheckpointGet {
                 name: name.to_owned(),
             })? {
-                HostReply::Value(Some(text)) => json::parse(&text).or_else(HostFault::new),
+                HostReply::Value(Some(text)) => json::parse(&text).or_else(HostFault::fail),
                 _ => Ok(Dynamic::UNIT),
             }
         },
@@ -311,7 +310,7 @@ fn register_ids(engine: &mut Engine) {
             }
             let mut text = String::new();
             if let Err(misfit) = json::write(&value, &mut text) {
-                return HostFault::new(format!("`checkpoint.commit`: {}", misfit.why));
+                return HostFault::fail(format!("`checkpoint.commit`: {}", misfit.why));
             }
             let rows = desk.streamed.replace(0);
             desk.ask(HostCall::CheckpointCommit {
@@ -328,7 +327,7 @@ fn register_ids(engine: &mut Engine) {
 fn only_target(handle: &Handle, function: &str) -> Fallible<()> {
     match handle.side {
         Database::Target => Ok(()),
-        Database::Source => HostFault::new(format!(
+        Database::Source => HostFault::fail(format!(
             "`source.{function}`: the legacy database is never changed"
         )),
     }
@@ -355,108 +354,6 @@ fn stream(handle: &Handle, sql: &str, key: Vec<String>) -> Fallible<Stream> {
             number,
             key: key.into(),
         }),
-        _ => HostFault::new("the database gave no rows"),
+        _ => HostFault::fail("the database gave no rows"),
     }
-}
-
-impl IntoIterator for Stream {
-    type Item = Fallible<Row>;
-    type IntoIter = Streaming;
-
-    fn into_iter(self) -> Streaming {
-        Streaming {
-            stream: self,
-            page: Vec::new().into_iter(),
-            is_done: false,
-        }
-    }
-}
-
-/// The rows of a stream, page by page.
-struct Streaming {
-    stream: Stream,
-    page: std::vec::IntoIter<Row>,
-    is_done: bool,
-}
-
-impl Iterator for Streaming {
-    type Item = Fallible<Row>;
-
-    fn next(&mut self) -> Option<Fallible<Row>> {
-        if let Some(row) = self.page.next() {
-            return Some(Ok(row));
-        }
-        if self.is_done {
-            return None;
-        }
-        match self.stream.next_page() {
-            Ok(page) if page.is_empty() => {
-                self.is_done = true;
-                None
-            }
-            Ok(page) => {
-                self.page = page.into_iter();
-                self.page.next().map(Ok)
-            }
-            Err(error) => {
-                self.is_done = true;
-                Some(Err(error))
-            }
-        }
-    }
-}
-
-impl Stream {
-    /// The next rows; each of them now needs a verdict.
-    fn next_page(&self) -> Fallible<Vec<Row>> {
-        let answer = self.desk.rows(HostCall::NextRows {
-            stream: self.number,
-        })?;
-        let mut columns = Vec::with_capacity(self.key.len());
-        for name in self.key.iter() {
-            match answer.rows.column(name) {
-                Some(column) => columns.push(column),
-                None => {
-                    return HostFault::new(format!(
-                        "`source.rows`: the select has no key column `{name}`"
-                    ));
-                }
-            }
-        }
-        let mut open = self.desk.open.borrow_mut();
-        for row in 0..answer.rows.len() {
-            let mut parts = Vec::with_capacity(columns.len());
-            for column in &columns {
-                match answer.rows.text(row, *column) {
-                    Some(Ok(text)) => parts.push(text.into_owned()),
-                    _ => return HostFault::new("`source.rows`: a key is NULL or not text"),
-                }
-            }
-            open.insert(Key(parts));
-        }
-        self.desk
-            .streamed
-            .set(self.desk.streamed.get() + answer.rows.len() as u64);
-        Ok(read_rows(&answer).collect())
-    }
-}
-
-/// Rows as scripts see them.
-fn read_rows(answer: &Answer) -> impl Iterator<Item = Row> {
-    let shape = Rc::new(Shape::new(
-        "the row".to_owned(),
-        answer.rows.columns(),
-        &answer.types,
-        &[],
-    ));
-    let rows = Arc::clone(&answer.rows);
-    (0..rows.len()).map(move |row| Row::Read {
-        rows: Arc::clone(&rows),
-        shape: Rc::clone(&shape),
-        row,
-    })
-}
-
-fn rows_of(answer: &Answer) -> rhai::Array {
-    read_rows(answer).map(Dynamic::from).collect()
 }

@@ -72,7 +72,7 @@ impl Row {
     ) -> Fallible<Dynamic> {
         match self {
             Self::Read { rows, shape, row } => match shape.by_slot.get(slot).copied().flatten() {
-                Some(column) => self.decode(rows, shape, *row, column.into(), call, context),
+                Some(column) => decode(rows, shape, *row, column.into(), call, context),
                 None => self.by_name(name, call, context),
             },
             Self::Made(_) => self.by_name(name, call, context),
@@ -90,72 +90,71 @@ impl Row {
                 Some(value) => Ok(value.clone()),
                 // what a sample leaves out is NULL, as in a table
                 None if context.known_columns.iter().any(|c| c == name) => Ok(Dynamic::UNIT),
-                None => unknown_column("the row", name, map.keys().map(|k| k.as_str())),
+                None => unknown_column("the row", name, map.keys().map(rhai::Identifier::as_str)),
             },
             Self::Read { rows, shape, row } => match shape.names.iter().position(|n| n == name) {
-                Some(column) => self.decode(rows, shape, *row, column, call, context),
+                Some(column) => decode(rows, shape, *row, column, call, context),
                 None => unknown_column(&shape.what, name, shape.names.iter().map(String::as_str)),
             },
         }
     }
+}
 
-    fn decode(
-        &self,
-        rows: &Rows,
-        shape: &Shape,
-        row: usize,
-        column: usize,
-        call: &NativeCallContext,
-        context: &Context,
-    ) -> Fallible<Dynamic> {
-        let refuse = |code: &str, why: String| {
-            let verdict = RaisedVerdict::Reject {
-                stage: Stage::Read,
-                code: code.to_owned(),
-                why,
-                waiting_for: None,
-            };
-            context.raise(call, verdict)
+fn decode(
+    rows: &Rows,
+    shape: &Shape,
+    row: usize,
+    column: usize,
+    call: &NativeCallContext,
+    context: &Context,
+) -> Fallible<Dynamic> {
+    let refuse = |code: &str, why: String| {
+        let verdict = RaisedVerdict::Reject {
+            stage: Stage::Read,
+            code: code.to_owned(),
+            why,
+            waiting_for: None,
         };
-        let name = &shape.names[column];
-        if !rows.faults().is_empty()
-            && let Some(fault) = rows
-                .faults()
-                .iter()
-                .find(|f| f.row == row && f.column == column)
-        {
-            return refuse("bad_value", format!("column `{name}`: {}", fault.why));
-        }
-        let Some(raw) = rows.raw(row, column) else {
-            return Ok(Dynamic::UNIT);
-        };
-        if raw.len() > VALUE_BYTES_MAX {
-            return refuse(
-                "too_large_for_script",
-                format!(
-                    "column `{name}` holds more than 1 MiB; copy it instead of reading it in the script"
-                ),
-            );
-        }
-        let Some(Ok(text)) = rows.text(row, column) else {
-            return refuse(
-                "not_utf8",
-                format!("column `{name}` holds bytes that are not UTF-8"),
-            );
-        };
-        if text.contains('\0') {
-            return refuse("nul_byte", format!("column `{name}` holds a NUL byte"));
-        }
-        match decode_text(&text, &shape.types[column]) {
-            Some(value) => Ok(value),
-            None => refuse(
-                "bad_value",
-                format!(
-                    "column `{name}` does not hold a valid {}",
-                    shape.types[column]
-                ),
+        context.raise(call, verdict)
+    };
+    let name = &shape.names[column];
+    if !rows.faults().is_empty()
+        && let Some(fault) = rows
+            .faults()
+            .iter()
+            .find(|f| f.row == row && f.column == column)
+    {
+        return refuse("bad_value", format!("column `{name}`: {}", fault.why));
+    }
+    let Some(raw) = rows.raw(row, column) else {
+        return Ok(Dynamic::UNIT);
+    };
+    if raw.len() > VALUE_BYTES_MAX {
+        return refuse(
+            "too_large_for_script",
+            format!(
+                "column `{name}` holds more than 1 MiB; copy it instead of reading it in the script"
             ),
-        }
+        );
+    }
+    let Some(Ok(text)) = rows.text(row, column) else {
+        return refuse(
+            "not_utf8",
+            format!("column `{name}` holds bytes that are not UTF-8"),
+        );
+    };
+    if text.contains('\0') {
+        return refuse("nul_byte", format!("column `{name}` holds a NUL byte"));
+    }
+    match decode_text(&text, &shape.types[column]) {
+        Some(value) => Ok(value),
+        None => refuse(
+            "bad_value",
+            format!(
+                "column `{name}` does not hold a valid {}",
+                shape.types[column]
+            ),
+        ),
     }
 }
 

@@ -54,13 +54,16 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
     engine.register_fn("assert", |condition: bool, why: &str| {
         assert(condition, why)
     });
-    engine.register_fn("assert_eq", assert_eq);
+    engine.register_fn(
+        "assert_eq",
+        |call: NativeCallContext, got: Dynamic, wanted: Dynamic| assert_eq(&call, &got, &wanted),
+    );
     let shared = Rc::clone(context);
     engine.register_fn("assert_ok", move |call: NativeCallContext, body: FnPtr| {
         let (raised, value) = run(&shared, &call, &body)?;
         match raised {
             None => Ok(value),
-            Some(raised) => HostFault::new(format!("{}, it should be written", describe(&raised))),
+            Some(raised) => HostFault::fail(format!("{}, it should be written", describe(&raised))),
         }
     });
     let shared = Rc::clone(context);
@@ -69,7 +72,7 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
         move |call: NativeCallContext, code: &str, body: FnPtr| {
             let (raised, value) = run(&shared, &call, &body)?;
             if let Some(raised) = raised {
-                return HostFault::new(format!(
+                return HostFault::fail(format!(
                     "{}, it should be written with note `{code}`",
                     describe(&raised)
                 ));
@@ -84,7 +87,7 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
             } else {
                 got.join(", ")
             };
-            HostFault::new(format!("note `{code}` was wanted, the notes are: {got}"))
+            HostFault::fail(format!("note `{code}` was wanted, the notes are: {got}"))
         },
     );
     for is_skip in [true, false] {
@@ -100,7 +103,7 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
             move |call: NativeCallContext, code: &str, body: FnPtr| -> Fallible<()> {
                 let (raised, _) = run(&shared, &call, &body)?;
                 let Some(raised) = raised else {
-                    return HostFault::new(format!(
+                    return HostFault::fail(format!(
                         "the row is written, it should be {done} as `{code}`"
                     ));
                 };
@@ -108,7 +111,7 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
                 if same_kind && raised.verdict.code() == code {
                     return Ok(());
                 }
-                HostFault::new(format!(
+                HostFault::fail(format!(
                     "{}, it should be {done} as `{code}`",
                     describe(&raised)
                 ))
@@ -131,13 +134,13 @@ fn register_fakes(engine: &mut Engine, context: &Rc<Context>) {
                 shared.declared.entities.iter().map(String::as_str),
             )?;
             let Some(keys) = keys.try_cast::<Map>() else {
-                return HostFault::new(format!(
+                return HostFault::fail(format!(
                     "`ids` needs a map of keys and uuids for `{table}`"
                 ));
             };
             for (key, id) in keys {
                 let Ok(id) = uuid::Uuid::parse_str(&id.to_string()) else {
-                    return HostFault::new(format!(
+                    return HostFault::fail(format!(
                         "`ids`: what `{table}` has for one of its keys is not a uuid"
                     ));
                 };
@@ -167,7 +170,7 @@ fn register_fakes(engine: &mut Engine, context: &Rc<Context>) {
             let mut made = Array::with_capacity(rows.len());
             for row in rows {
                 let Some(columns) = row.try_cast::<Map>() else {
-                    return HostFault::new("`lookup` needs an array of maps, one map per row");
+                    return HostFault::fail("`lookup` needs an array of maps, one map per row");
                 };
                 for column in columns.keys() {
                     known(
@@ -245,12 +248,12 @@ fn describe(raised: &Raised) -> String {
 fn assert(condition: bool, why: &str) -> Fallible<()> {
     match (condition, why) {
         (true, _) => Ok(()),
-        (false, "") => HostFault::new("the condition is false"),
-        (false, why) => HostFault::new(format!("the condition is false: {why}")),
+        (false, "") => HostFault::fail("the condition is false"),
+        (false, why) => HostFault::fail(format!("the condition is false: {why}")),
     }
 }
 
-fn assert_eq(call: NativeCallContext, got: Dynamic, wanted: Dynamic) -> Fallible<()> {
+fn assert_eq(call: &NativeCallContext, got: &Dynamic, wanted: &Dynamic) -> Fallible<()> {
     let same = call
         .engine()
         .eval_binary_op::<bool>("==", got.clone(), wanted.clone())
@@ -259,7 +262,7 @@ fn assert_eq(call: NativeCallContext, got: Dynamic, wanted: Dynamic) -> Fallible
         return Ok(());
     }
     // values of a test are its author's own, so they may be shown
-    HostFault::new(format!("got {}, wanted {}", show(&got), show(&wanted)))
+    HostFault::fail(format!("got {}, wanted {}", show(got), show(wanted)))
 }
 
 /// A value as the author would write it.

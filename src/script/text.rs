@@ -78,7 +78,7 @@ fn last(text: &str, count: i64) -> String {
 
 fn parts(text: &str, mark: &str) -> Fallible<Array> {
     if mark.is_empty() {
-        return HostFault::new("`parts` needs a text to cut at, not an empty one");
+        return HostFault::fail("`parts` needs a text to cut at, not an empty one");
     }
     Ok(text.split(mark).map(Into::into).collect())
 }
@@ -98,14 +98,14 @@ fn round_half_up(number: Decimal, places: i64) -> Fallible<Decimal> {
         Ok(places) if places <= 28 => {
             Ok(number.round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero))
         }
-        _ => HostFault::new("`round_half_up` rounds to 0 to 28 places"),
+        _ => HostFault::fail("`round_half_up` rounds to 0 to 28 places"),
     }
 }
 
 fn uuid(text: &str) -> Fallible<Typed> {
     match uuid::Uuid::parse_str(text) {
         Ok(id) => Ok(Typed::new(Logical::Uuid, id.to_string())),
-        Err(_) => HostFault::new("`uuid` got a text that is not a uuid"),
+        Err(_) => HostFault::fail("`uuid` got a text that is not a uuid"),
     }
 }
 
@@ -122,6 +122,6 @@ fn parse_json(text: &str) -> Fallible<Dynamic> {
 fn date_in(moment: &str, zone: &str) -> Fallible<Dynamic> {
     match value::date_in(moment, zone) {
         Ok(date) => Ok(Dynamic::from(Typed::new(Logical::Date, date))),
-        Err(misfit) => HostFault::new(format!("`date_in`: {}", misfit.why)),
+        Err(misfit) => HostFault::fail(format!("`date_in`: {}", misfit.why)),
     }
 }

@@ -71,7 +71,7 @@ impl Typed {
                 Decimal::from_str_exact(text)
                     .or_else(|_| scientific(text).ok_or(rust_decimal::Error::Underflow))
             }
-            _ => return HostFault::new(format!("{} is not a number", self.logical)),
+            _ => return HostFault::fail(format!("{} is not a number", self.logical)),
         };
         match exact {
             Ok(number) => Ok(number),
@@ -171,7 +171,7 @@ fn no_arithmetic(value: &Typed, op: &str) -> Fallible<Decimal> {
             ),
             "copy the column instead, or keep it as text with `to_string()`",
         ),
-        _ => HostFault::new(format!("`{op}` does not work on {}", value.logical)),
+        _ => HostFault::fail(format!("`{op}` does not work on {}", value.logical)),
     }
 }
 
@@ -180,7 +180,7 @@ fn no_order(value: &Typed, op: &str) -> Fallible<bool> {
         Logical::Float4 | Logical::Float8 | Logical::Numeric(_) => {
             no_arithmetic(value, op).map(|_| false)
         }
-        _ => HostFault::new(format!(
+        _ => HostFault::fail(format!(
             "{} cannot be compared with a number by `{op}`",
             value.logical
         )),

@@ -202,7 +202,7 @@ fn rows_of(context: &Context, lookup: &str, key: &Dynamic) -> Fallible<Array> {
     let shapes = context.shapes.borrow();
     let found = answers.lookups.get(lookup).zip(shapes.get(lookup));
     let Some((answer, shape)) = found else {
-        return HostFault::new(format!("lookup `{lookup}` was not fetched"));
+        return HostFault::fail(format!("lookup `{lookup}` was not fetched"));
     };
     let Some(range) = answer.groups.get(&text) else {
         return HostFault::with_hint(
@@ -249,7 +249,7 @@ pub(super) fn key_text(key: &Dynamic) -> Fallible<String> {
     if let Ok(number) = key.as_decimal() {
         return Ok(number.normalize().to_string());
     }
-    HostFault::new(format!(
+    HostFault::fail(format!(
         "a key must be a number, a text or a uuid, not a {}",
         key.type_name()
     ))

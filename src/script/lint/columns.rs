@@ -37,7 +37,7 @@ fn row_users(bodies: &[Body]) -> Vec<(&Body, String)> {
         else {
             continue;
         };
-        let row = definition.params[index].to_string();
+        let row = definition.params[index].clone();
         if out
             .iter()
             .any(|(d, r)| d.name == definition.name && *r == row)
@@ -69,16 +69,15 @@ fn reads(
     found: &mut Found,
 ) {
     each_node(definition, &mut |node| {
-        if let ASTNode::Expr(expr) = node {
-            if let Some((name, position)) = column_of(expr, row)
-                && !columns.iter().any(|(column, _)| column == name)
-            {
-                let problem = Diagnostic::error(format!("column `{name}` is not in the row"));
-                let known = columns.iter().map(|(column, _)| column.as_str());
-                found
-                    .problems
-                    .push(at(suggest(problem, name, known, "columns"), file, position));
-            }
+        if let ASTNode::Expr(expr) = node
+            && let Some((name, position)) = column_of(expr, row)
+            && !columns.iter().any(|(column, _)| column == name)
+        {
+            let problem = Diagnostic::error(format!("column `{name}` is not in the row"));
+            let known = columns.iter().map(|(column, _)| column.as_str());
+            found
+                .problems
+                .push(at(suggest(problem, name, known, "columns"), file, position));
         }
         if let ASTNode::Expr(Expr::FnCall(call, position))
         | ASTNode::Stmt(Stmt::FnCall(call, position)) = node
@@ -265,7 +264,7 @@ fn variable_keys(name: &str, definition: &Body, returned: &mut Returned) {
     let mut inits: Vec<Expr> = Vec::new();
     each_node(definition, &mut |node| match node {
         ASTNode::Stmt(Stmt::Var(var, ..)) if var.0.name.as_str() == name => {
-            inits.push(var.1.clone())
+            inits.push(var.1.clone());
         }
         ASTNode::Stmt(Stmt::Assignment(assignment)) => {
             if let Some((column, position)) = column_of(&assignment.1.lhs, name) {
