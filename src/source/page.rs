@@ -19,8 +19,8 @@ impl Source {
         limit: u64,
     ) -> Result<Option<Page>, PageError> {
         let mut limit = limit.max(1);
-        if self.row_bytes > 0 {
-            limit = limit.min((PAGE_BYTES / self.row_bytes).max(1));
+        if let Some(fitting) = PAGE_BYTES.checked_div(self.row_bytes) {
+            limit = limit.min(fitting.max(1));
         }
         loop {
             let engine = self.session.engine();
