@@ -322,8 +322,8 @@ impl Session {
 }
 
 /// What an operation of the other engine answers; its caller has looked at the engine before.
-async fn none<C, T>(_connection: &mut C) -> Result<T, sqlx::Error> {
-    Err(sqlx::Error::Configuration(
+fn none<C, T>(_connection: &mut C) -> std::future::Ready<Result<T, sqlx::Error>> {
+    std::future::ready(Err(sqlx::Error::Configuration(
         "asked of the wrong engine".into(),
-    ))
+    )))
 }

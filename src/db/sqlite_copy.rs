@@ -173,6 +173,10 @@ const WOULD_ROUND: &str = "SQLite would round the value (would_round)";
 const NO_UTF8: &str = "the value is not UTF-8 text";
 
 /// Binds one value so that what SQLite stores reads back as the same canonical text.
+#[allow(
+    clippy::single_match_else,
+    reason = "the types read better as one list"
+)]
 fn add(values: &mut SqliteArguments, logical: &Logical, cell: &[u8]) -> Result<(), &'static str> {
     let bound = match logical {
         Logical::Bytes => match hex(cell) {

@@ -170,7 +170,7 @@ async fn what_is_copied_in_reads_back_the_same() {
     let cell = |row, column| {
         rows.text(row, column)
             .and_then(Result::ok)
-            .map(|t| t.into_owned())
+            .map(std::borrow::Cow::into_owned)
     };
     assert_eq!(cell(0, 0).as_deref(), Some("12.50"));
     assert_eq!(cell(1, 0).as_deref(), Some("9999999999.99"));
@@ -288,7 +288,10 @@ async fn a_bulk_read_has_a_limit_and_a_shape() {
 async fn copying_in_is_not_row_by_row() {
     let files = files();
     let mut session = writer(&files, "create table t (id integer primary key, s text)").await;
-    let lines: String = (0..20_000).map(|i| format!("{i}\tname {i}\n")).collect();
+    let lines = (0..20_000).fold(String::new(), |mut lines, i| {
+        lines += &format!("{i}\tname {i}\n");
+        lines
+    });
     let list = columns(&[("id", Logical::Int8), ("s", Logical::Text(None))]);
     let started = Instant::now();
     let table = TableName::parse("t");

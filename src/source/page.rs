@@ -19,8 +19,8 @@ impl Source {
         limit: u64,
     ) -> Result<Option<Page>, PageError> {
         let mut limit = limit.max(1);
-        if self.row_bytes > 0 {
-            limit = limit.min((PAGE_BYTES / self.row_bytes).max(1));
+        if let Some(fitting) = PAGE_BYTES.checked_div(self.row_bytes) {
+            limit = limit.min(fitting.max(1));
         }
         loop {
             let engine = self.session.engine();
@@ -203,7 +203,7 @@ fn balance(
         let differs = theirs
             .iter()
             .zip(base)
-            .position(|(row, key)| !same(row, key));
+            .position(|(row, key)| !same(row, key, &query.key_types));
         if let Some(at) = differs {
             let again = at > 0 && theirs[at] == theirs[at - 1];
             return Err(unbalanced(Some(if again {
@@ -233,8 +233,10 @@ fn balance(
     }
 }
 
-/// A uuid in another case is the same key.
-fn same(a: &Key, b: &Key) -> bool {
+/// The same key; a uuid may be written in either case.
+fn same(a: &Key, b: &Key, types: &[Logical]) -> bool {
     a == b
-        || (a.0.len() == b.0.len() && a.0.iter().zip(&b.0).all(|(x, y)| x.eq_ignore_ascii_case(y)))
+        || a.0.iter().zip(&b.0).zip(types).all(|((x, y), logical)| {
+            x == y || (*logical == Logical::Uuid && x.eq_ignore_ascii_case(y))
+        })
 }
