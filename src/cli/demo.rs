@@ -150,8 +150,7 @@ async fn whole(global: &Global, args: &DemoArgs) -> Result<Answer, Failure> {
     say("checking the rules against both databases …");
     let known = checked(&config).await?;
     say(&format!(
-        "  no errors; {} to know about: `check` lists them",
-        count(known, "thing")
+        "  no errors; warnings and hazards, which `check` lists: {known}"
     ));
     say("moving rows …");
     let outcome = migrate::migrate(global, &config, "run", &[], &How::default()).await?;
