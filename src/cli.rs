@@ -110,7 +110,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Command::Quarantine(args) => quarantine::run(global, &args).await,
         Command::Why(args) => why::run(global, &args).await,
         Command::Report(args) => report::run(global, &args).await,
-        Command::Print(args) => print::run(&args),
+        Command::Print(args) => Ok(print::run(&args)),
     }
 }
 

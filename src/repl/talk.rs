@@ -318,10 +318,11 @@ fn columns(cells: impl Iterator<Item = (String, String)>) -> String {
         .map(|(name, _)| name.chars().count())
         .max()
         .unwrap_or(0);
-    cells
-        .iter()
-        .map(|(name, value)| format!("  {name:<width$}  {value}\n"))
-        .collect()
+    let mut text = String::new();
+    for (name, value) in &cells {
+        let _ = writeln!(text, "  {name:<width$}  {value}");
+    }
+    text
 }
 
 fn help() -> String {
