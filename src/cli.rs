@@ -11,6 +11,7 @@ mod plan;
 mod print;
 mod progress;
 mod quarantine;
+mod repl;
 mod report;
 mod screen;
 mod setup;
@@ -49,6 +50,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Check(check::CheckArgs),
     Test(test::TestArgs),
+    Repl(repl::ReplArgs),
     Plan(plan::PlanArgs),
     Exec(migrate::ExecArgs),
     Run(migrate::RunArgs),
@@ -62,7 +64,7 @@ enum Command {
 /// The commands by what one does with them; a test holds this against the real list.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Try", &["demo"]),
-    ("Write rules", &["check", "test"]),
+    ("Write rules", &["check", "test", "repl"]),
     ("Move rows", &["plan", "exec", "run"]),
     (
         "Prove it",
@@ -100,6 +102,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Command::Demo(args) => demo::run(global, &args).await,
         Command::Check(args) => check::run(global, &args).await,
         Command::Test(args) => test::run(global, &args),
+        Command::Repl(args) => repl::run(global, args).await,
         Command::Plan(args) => plan::run(global, &args).await,
         Command::Exec(args) => migrate::exec(global, args).await,
         Command::Run(args) => migrate::run(global, args).await,
@@ -107,7 +110,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Command::Quarantine(args) => quarantine::run(global, &args).await,
         Command::Why(args) => why::run(global, &args).await,
         Command::Report(args) => report::run(global, &args).await,
-        Command::Print(args) => print::run(&args),
+        Command::Print(args) => Ok(print::run(&args)),
     }
 }
 

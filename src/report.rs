@@ -219,22 +219,14 @@ fn is_it_right(tables: &[Standing], gates: &[Gate], sums: &[Reconciliation]) -> 
 fn what_to_decide(issues: &[Issue], tables: &[Standing]) -> Finding {
     let open: Vec<&Issue> = issues.iter().filter(|i| i.open > 0).collect();
     let rows: i64 = open.iter().map(|i| i.open).sum();
-    let missed: Vec<&str> = tables
-        .iter()
-        .filter(|t| t.missed())
-        .map(|t| t.name.as_str())
-        .collect();
-    let below = if missed.is_empty() {
-        String::new()
-    } else {
-        format!(" Below the expected share: {}.", missed.join(", "))
+    let missed = tables.iter().filter(|t| t.missed()).count();
+    let below = match missed {
+        0 => String::new(),
+        1 => " One table is below its expected share.".to_owned(),
+        n => format!(" {n} tables are below their expected share."),
     };
     if rows == 0 {
-        let level = if missed.is_empty() {
-            "good"
-        } else {
-            "attention"
-        };
+        let level = if missed == 0 { "good" } else { "attention" };
         return finding(level, "Nothing", format!("Every row is decided.{below}"));
     }
     let classes = if open.len() == 1 {

@@ -1,5 +1,7 @@
 //! `runner demo`: the whole story on two small databases, no server needed.
 
+mod rules;
+
 use std::fs;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::migrate::{self, How};
 use crate::cli::screen::{self, Answer, count, thousands};
 use crate::cli::setup::{self, Global};
-use crate::config::{Config, DatabaseUrl};
+use crate::config::{Config, Flags};
 use crate::demo::{self, Plan, Summary};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::pipeline::Outcome;
@@ -148,8 +150,7 @@ async fn whole(global: &Global, args: &DemoArgs) -> Result<Answer, Failure> {
     say("checking the rules against both databases …");
     let known = checked(&config).await?;
     say(&format!(
-        "  no errors; {} to know about: `check` lists them",
-        count(known, "thing")
+        "  no errors; warnings and hazards, which `check` lists: {known}"
     ));
     say("moving rows …");
     let outcome = migrate::migrate(global, &config, "run", &[], &How::default()).await?;
@@ -204,18 +205,18 @@ fn settings(global: &Global, dir: &Path) -> Result<Config, Failure> {
     write_private(&dir.join(".env"), &env)?;
     let rules = match &global.rules_dir {
         Some(dir) => dir.clone(),
-        None => PathBuf::from("rules"),
+        None if Path::new("rules").is_dir() => PathBuf::from("rules"),
+        None => rules::unpack(dir)?,
     };
-    Ok(Config {
-        source: Some(DatabaseUrl::parse(&path("legacy.db"), "the demo's source")?),
-        target: Some(DatabaseUrl::parse(&target, "--target")?),
-        rules,
-        namespace: Some(NAMESPACE),
-        batch_rows: None,
-        env_file: Some(dir.join(".env")),
-        only_api_url: false,
-        warnings: vec![],
-    })
+    // as flags, because they win over an environment that names real databases
+    let flags = Flags {
+        source: Some(path("legacy.db")),
+        target: Some(target),
+        rules: Some(rules),
+    };
+    let mut config = Config::load(Some(&dir.join(".env")), flags)?;
+    config.namespace = Some(NAMESPACE);
+    Ok(config)
 }
 
 /// Only the user may read a file that can hold a password.

@@ -51,7 +51,7 @@ pub(super) struct How {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) limit: Option<u64>,
     /// Only the source row with this key, outside the table's account
-    #[arg(long, value_name = "KEY", conflicts_with_all = ["limit", "restart"])]
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true, conflicts_with_all = ["limit", "restart"])]
     pub(super) row: Option<String>,
     /// Forget the checkpoints and read everything again
     #[arg(long, conflicts_with = "limit")]
@@ -161,7 +161,7 @@ fn answer(outcome: &Outcome, how: &How) -> Answer {
     let mut text = summary(&outcome.rules);
     for rule in &outcome.rules {
         if let Some(missed) = &rule.missed {
-            text.push_str(&format!("{}: {}\n", rule.rule, screen::printable(missed)));
+            text.push_str(&format!("expected more: {}\n", screen::printable(missed)));
         }
         for problem in &rule.problems {
             text.push_str(&format!("{}\n", screen::printable(&problem.to_string())));

@@ -109,13 +109,12 @@ async fn count_rows(source: &mut Source, rule: &Rule) -> Option<(u64, u64)> {
 
 fn what_next(rule: &Rule, standing: Option<&Standing>) -> &'static str {
     match standing {
-        None => "run",
         Some(s) if s.done && s.transform_fp != rule.fingerprints.transform => {
             "done with an older version of the rule"
         }
         Some(s) if s.done && s.undecided > 0 => "done, rows to decide",
         Some(s) if s.done => "done",
         Some(s) if s.base > 0 => "go on",
-        Some(_) => "run",
+        None | Some(_) => "run",
     }
 }

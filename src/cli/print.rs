@@ -4,7 +4,6 @@ use clap::{Args, Subcommand};
 use clap_complete::Shell;
 use serde_json::json;
 
-use crate::cli::exit::Failure;
 use crate::cli::screen::Answer;
 use crate::script::{FUNCTIONS, Purpose};
 
@@ -43,7 +42,7 @@ grant usage on schema public to runner_writer;
 grant select, insert, update on all tables in schema public to runner_writer;
 ";
 
-pub(super) fn run(args: &PrintArgs) -> Result<Answer, Failure> {
+pub(super) fn run(args: &PrintArgs) -> Answer {
     let (kind, text) = match args.what {
         What::Grants => ("grants", GRANTS.to_owned()),
         What::Reference => ("reference", reference()),
@@ -54,7 +53,7 @@ pub(super) fn run(args: &PrintArgs) -> Result<Answer, Failure> {
         }
     };
     let json = json!({ kind: text });
-    Ok(Answer::done(text, json))
+    Answer::done(text, json)
 }
 
 /// The host's functions by what they are for.

@@ -31,6 +31,7 @@ enum What {
         /// The rule, by name or file
         rule: String,
         /// The source row's key
+        #[arg(allow_negative_numbers = true)]
         key: String,
     },
 }
@@ -144,15 +145,16 @@ async fn show(global: &Global, rule: &str, key: &str) -> Result<Answer, Failure>
         .into());
     };
     let known = rules.rules.iter().find(|r| r.name == rule);
-    let public = known
-        .map(|r| r.header.public.as_slice())
+    // the key is shown anyway
+    let public: Vec<String> = known
+        .map(|r| [&r.header.public[..], &r.header.key[..]].concat())
         .unwrap_or_default();
     let fix = known
         .and_then(|r| r.header.fix.get(&row.code))
         .map(String::as_str);
     Ok(Answer::done(
-        show_text(&row, &masked(&row.data, public), fix),
-        show_json(&row, public, fix),
+        show_text(&row, &masked(&row.data, &public), fix),
+        show_json(&row, &public, fix),
     ))
 }
 

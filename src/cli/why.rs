@@ -17,7 +17,7 @@ pub(super) struct WhyArgs {
     /// The rule, by name or file
     rule: String,
     /// The source row's key, or the target row's uuid
-    #[arg(value_name = "KEY-or-UUID")]
+    #[arg(value_name = "KEY-or-UUID", allow_negative_numbers = true)]
     row: String,
 }
 

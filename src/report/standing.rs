@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::db::Session;
 use crate::report::evidence::{list_of_texts, seconds_between};
+use crate::row::Key;
 use crate::rule::{Rule, RuleSet};
 use crate::state::{Account, CodeCounts, State, StateError, text};
 
@@ -46,7 +47,7 @@ pub struct Standing {
     pub base_now: i64,
     /// The rule's `where`.
     pub condition: Option<String>,
-    /// Last key committed, as JSON.
+    /// Last key committed, as people write it.
     pub checkpoint: Option<String>,
     /// Server time of the last commit.
     pub last_commit: Option<String>,
@@ -111,7 +112,9 @@ impl Standing {
             target_rows: c.target_rows,
             kept: c.kept,
             base_now: account.base_now,
-            checkpoint: Some(account.checkpoint).filter(|c| !c.is_empty()),
+            checkpoint: serde_json::from_str(&account.checkpoint)
+                .ok()
+                .map(|parts| Key(parts).to_string()),
             last_commit: Some(account.last_commit).filter(|c| !c.is_empty()),
             success: (due > 0).then(|| written as f64 / due as f64),
             transform_fp: account.transform_fp,
