@@ -7,7 +7,7 @@ use crate::support::{Engine, Output, Project, quarantine_dump};
 fn demo(arguments: &[&str]) -> (Project, Output) {
     let project = Project::empty(Engine::Sqlite, Engine::Sqlite);
     std::fs::remove_file(project.path(".env")).unwrap();
-    std::fs::remove_dir(project.path("rules")).unwrap();
+    project.use_shipped_rules();
     let output = project.runner(arguments);
     (project, output)
 }

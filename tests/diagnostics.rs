@@ -137,7 +137,7 @@ fn a_floating_column_in_money_arithmetic_is_found_before_the_first_row() {
             "balance: row.balance,",
             &format!("balance: row.balance * row.{column},"),
         );
-        refused(&project, &format!("row.{column}"), &[column]);
+        refused(&project, &format!("* row.{column}"), &[column]);
     }
 }
 

@@ -299,6 +299,10 @@ fn a_second_run_is_refused_while_the_first_one_lives() {
 #[test]
 fn control_c_ends_after_the_commit_with_130_and_can_be_resumed() {
     let project = Project::people();
+    // Undecided rows would weigh more than the interruption.
+    project
+        .source
+        .exec("update person set name = 'x' where name is null");
     project.runner(&["exec", "kinds"]).ends_with(0);
     let mut session = project.target.session();
     session.exec("begin; lock table people in exclusive mode");
@@ -317,6 +321,6 @@ fn control_c_ends_after_the_commit_with_130_and_can_be_resumed() {
     std::thread::sleep(Duration::from_millis(50));
     session.exec("rollback");
     run.finish(Duration::from_mins(1)).ends_with(130);
-    project.runner(&["run"]).ends_with(3);
-    assert_eq!(project.accounts("people"), crate::support::PEOPLE_ACCOUNTS);
+    project.runner(&["run"]).ends_with(0);
+    assert_eq!(project.accounts("people"), [120, 0, 120, 108, 0, 0, 12, 0]);
 }

@@ -17,38 +17,30 @@ enum Path {
     Script,
 }
 
+/// A type of the user's own.
+const MOOD: &str = "create type mood as enum ('sad', 'ok', 'very \"happy\"')";
+
 /// A migration of one table whose columns have the same types on both sides.
 fn project(columns: &[(&str, &str)], path: Path, from: Engine, to: Engine) -> Project {
+    let types = |engine| if engine == Engine::Postgres { MOOD } else { "" };
+    let project = Project::between(from, types(from), to, types(to));
+    add_table(&project, "", columns, path);
+    project
+}
+
+/// Adds the tables `old…` and `new…` and the rule between them.
+fn add_table(project: &Project, suffix: &str, columns: &[(&str, &str)], path: Path) {
     let list: Vec<String> = columns
         .iter()
         .map(|(name, kind)| format!("{name} {kind}"))
         .collect();
     let list = list.join(", ");
-    let types = "create type mood as enum ('sad', 'ok', 'very \"happy\"');";
-    let types = |engine| {
-        if engine == Engine::Postgres {
-            types
-        } else {
-            ""
-        }
-    };
-    let id = if to == Engine::Postgres {
-        "uuid"
-    } else {
-        "UUID"
-    };
-    let project = Project::between(
-        from,
-        &format!(
-            "{} create table old(id integer primary key, {list})",
-            types(from)
-        ),
-        to,
-        &format!(
-            "{} create table new(id {id} primary key, legacy_id integer unique not null, {list})",
-            types(to)
-        ),
-    );
+    project.source.exec(&format!(
+        "create table old{suffix}(id integer primary key, {list})"
+    ));
+    project.target.exec(&format!(
+        "create table new{suffix}(id uuid primary key, legacy_id integer unique not null, {list})"
+    ));
     let names = columns.iter().map(|(name, _)| *name);
     let (copy, map): (Vec<String>, Vec<String>) = match path {
         Path::Copy => (
@@ -61,15 +53,14 @@ fn project(columns: &[(&str, &str)], path: Path, from: Engine, to: Engine) -> Pr
         ),
     };
     project.rule(
-        "new",
+        &format!("new{suffix}"),
         &format!(
-            "//! The same again.\n\nconst RULE = #{{\n    base: \"old\", key: \"id\", target: \"new\", legacy: \"legacy_id\",\n    \
+            "//! The same again.\n\nconst RULE = #{{\n    base: \"old{suffix}\", key: \"id\", target: \"new{suffix}\", legacy: \"legacy_id\",\n    \
              copy: #{{ {} }},\n    stop: #{{ faults: 100000, share: 1.0 }},\n}};\n\nfn transform(row) {{\n    #{{ {} }}\n}}\n",
             copy.join(", "),
             map.join(", ")
         ),
     );
-    project
 }
 
 /// Each source row is in the target with the same text in every column, or in quarantine with a code.
@@ -89,12 +80,14 @@ fn assert_carried(project: &Project, columns: &[(&str, &str)]) -> (usize, BTreeM
             .map(|mut row| (row.remove(0).unwrap(), row))
             .collect()
     };
-    let source = rows(&project.source, "id", "old");
-    let target = rows(&project.target, "legacy_id", "new");
+    let source = rows(&project.source, "id", &format!("old{suffix}"));
+    let target = rows(&project.target, "legacy_id", &format!("new{suffix}"));
     let quarantine = project.target.table("runner.quarantine");
     let refused: BTreeMap<String, String> = project
         .target
-        .rows(&format!("select cast(key as text), code from {quarantine}"))
+        .rows(&format!(
+            "select cast(key as text), code from {quarantine} where rule = 'new{suffix}'"
+        ))
         .into_iter()
         .map(|row| (row[0].clone().unwrap(), row[1].clone().unwrap()))
         .collect();
@@ -202,14 +195,14 @@ fn runner(cases: u32) -> TestRunner {
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]))
 }
 
-fn insert(db: &Db, rows: &[Vec<String>]) {
+fn insert(db: &Db, table: &str, rows: &[Vec<String>]) {
     let lines: Vec<String> = rows
         .iter()
         .enumerate()
         .map(|(index, cells)| format!("({index}, {})", cells.join(", ")))
         .collect();
     for some in lines.chunks(400) {
-        db.exec(&format!("insert into old values {}", some.join(",\n")));
+        db.exec(&format!("insert into {table} values {}", some.join(",\n")));
     }
 }
 
@@ -225,10 +218,10 @@ fn check_random(
     runner(cases)
         .run(&proptest::collection::vec(row, 1..60), |rows| {
             let project = project(columns, path, engines.0, engines.1);
-            insert(&project.source, &rows);
+            insert(&project.source, "old", &rows);
             let output = project.runner(&["run", "--batch-rows", "17"]);
             prop_assert!([0, 3].contains(&output.code), "{}", output);
-            written.set(written.get() + assert_carried(&project, columns).0);
+            written.set(written.get() + assert_carried(&project, "", columns).0);
             Ok(())
         })
         .unwrap();
@@ -335,5 +328,26 @@ fn a_number_that_does_not_fit_is_refused_by_name() {
             .target
             .lines("select key from runner.quarantine order by 1");
         assert_eq!(refused, ["2", "4", "5", "6", "7"], "{body}");
+    }
+}
+
+#[test]
+fn not_a_number_and_the_infinities_are_refused_by_any_numeric_column() {
+    for path in [Path::Copy, Path::Script] {
+        let columns = [("a", "numeric")];
+        let project = project(&columns, path, Engine::Postgres, Engine::Postgres);
+        let values = ["'NaN'", "'Infinity'", "'-Infinity'", "1.5", "null"];
+        let rows: Vec<Vec<String>> = values
+            .iter()
+            .map(|value| vec![(*value).to_owned()])
+            .collect();
+        insert(&project.source, "old", &rows);
+        project.runner(&["run"]).ends_with(3);
+        let (written, refused) = assert_carried(&project, "", &columns);
+        assert_eq!(
+            (written, refused.values().sum::<usize>()),
+            (2, 3),
+            "{path:?}: {refused:?}"
+        );
     }
 }

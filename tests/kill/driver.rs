@@ -12,7 +12,7 @@ use crate::support::{
 const LIMIT: Duration = Duration::from_mins(2);
 
 /// The demo's databases: a source that nobody writes, and a target to copy.
-pub(super) fn seeded() -> &'static (Db, Db) {
+fn seeded() -> &'static (Db, Db) {
     static SEEDED: OnceLock<(Db, Db)> = OnceLock::new();
     SEEDED.get_or_init(|| Project::demo(SCALE, Engine::Postgres).into_databases())
 }

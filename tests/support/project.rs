@@ -1,6 +1,7 @@
 //! A user's folder: rules, `.env`, two databases, and the program run in it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -151,6 +152,10 @@ impl Project {
         let path = self.path(relative);
         fs::create_dir_all(path.parent().expect("a folder")).expect("folder");
         fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        if relative == ".env" {
+            // As a careful person keeps it; the program warns of any other.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("permissions");
+        }
     }
 
     pub fn read(&self, relative: &str) -> String {
