@@ -24,5 +24,6 @@ mod kill;
 mod preview;
 mod rerun;
 mod scale1;
+mod seed_classes;
 mod support;
 mod values;
