@@ -12,7 +12,7 @@ use crate::support::{Db, Engine, Project, canonical_dump, columns};
 const CLASSES: &[(&str, &str)] = &[
     (
         "message_attachments",
-        r#"
+        r"
 select case when record_id is null then 'filtered'
             when m.id is null and not exists (select 1 from dispatch_record r where r.id = f.record_id) then 'orphan: record gone'
             when m.id is null then 'orphan: message missing'
@@ -37,11 +37,11 @@ from message_attachments a
 join messages m on m.id = a.message_id
 join files t on t.id = a.file_id
 join dispatch_file f on f.id = t.legacy_file_id and f.record_id = m.legacy_record_id
-where a.legacy_attachment_id is null and a.display_name is null and a.attached_at is not null"#,
+where a.legacy_attachment_id is null and a.display_name is null and a.attached_at is not null",
     ),
     (
         "technicians",
-        r#"
+        r"
 with read as (
   select u.*, nullif(lower(trim(u.email)), '') as email_key
   from auth_user u where u.id in (select user_id from auth_user_groups where group_id = 11)
@@ -61,11 +61,11 @@ union all
 select 'no_email', count(*) from judged where email_key is null and profile is not null
 union all
 select 'several groups', count(*) from (
-  select user_id from auth_user_groups group by user_id having count(*) > 1) several"#,
+  select user_id from auth_user_groups group by user_id having count(*) > 1) several",
     ),
     (
         "technician_roles",
-        r#"
+        r"
 with keyed as (
   select u.id, nullif(lower(trim(u.email)), '') as email_key
   from auth_user u where u.id in (select user_id from auth_user_groups where group_id = 11)
@@ -83,21 +83,21 @@ select case when r.group_id <> 11 then 'filtered'
 from dispatch_role r
 left join technicians_first t on t.id = r.user_id
 left join profiles p on p.legacy_user_id = t.id
-group by 1"#,
+group by 1",
     ),
     (
         "brackets",
-        r#"
+        r"
 select case when b.name is null or trim(b.name, 'BLANKS') = '' then 'blank_name' else 'written' end, count(*)
 from dispatch_bracket b group by 1
 union all
 select 'project_gone', count(*)
 from dispatch_bracket b left join projects p on p.legacy_project_id = b.project_id
-where trim(b.name, 'BLANKS') <> '' and b.project_id is not null and p.id is null"#,
+where trim(b.name, 'BLANKS') <> '' and b.project_id is not null and p.id is null",
     ),
     (
         "order_cases",
-        r#"
+        r"
 with judged as (
   select case when i.deleted then 'deleted'
               when o.id is null then 'orphan'
@@ -107,11 +107,11 @@ with judged as (
 )
 select class, count(*) from judged group by 1
 union all
-select 'target rows', count(*) from judged j join cases c on c.legacy_patient_id = j.patient_id where j.class = 'written'"#,
+select 'target rows', count(*) from judged j join cases c on c.legacy_patient_id = j.patient_id where j.class = 'written'",
     ),
     (
         "treatment_discussions",
-        r#"
+        r"
 with judged as (
   select case when trim(c.text, 'BLANKS') = '' then 'blank'
               when l.id is null then 'orphan'
@@ -124,11 +124,11 @@ with judged as (
 )
 select class, count(*) from judged group by 1
 union all
-select 'author_gone', count(*) from judged where class = 'written' and author is null"#,
+select 'author_gone', count(*) from judged where class = 'written' and author is null",
     ),
     (
         "template_view_groups",
-        r#"
+        r"
 with judged as (
   select v.*, t.id as template, o.id as other,
     min(v.id) over (partition by v.template_id, v.group_id) as first
@@ -139,11 +139,11 @@ with judged as (
 select case when template is null or other is null then 'orphan'
             when first < id then 'duplicate_of'
             else 'written' end, count(*)
-from judged j group by 1"#,
+from judged j group by 1",
     ),
     (
         "template_view_roles",
-        r#"
+        r"
 with judged as (
   select v.*, t.id as template, o.id as other,
     min(v.id) over (partition by v.template_id, v.role_id) as first
@@ -154,11 +154,11 @@ with judged as (
 select case when template is null or other is null then 'orphan'
             when first < id then 'duplicate_of'
             else 'written' end, count(*)
-from judged j group by 1"#,
+from judged j group by 1",
     ),
     (
         "purchases",
-        r#"
+        r"
 with judged as (
   select case when not p.paid then 'not_paid'
               when p.canceled then 'canceled'
@@ -178,12 +178,12 @@ union all select 'total_mismatch', count(*) from judged where class = 'written'
   and round(total_price * 100) <> round(subtotal_price * 100) + round(tax_value * 100)
 union all select 'subtotal_zero', count(*) from judged where class = 'written' and subtotal_price = 0
 union all select 'product_ambiguous', count(*) from judged j where class = 'written'
-  and (select count(*) from dispatch_product x where x.course_id = j.course_id) <> 1"#,
+  and (select count(*) from dispatch_product x where x.course_id = j.course_id) <> 1",
     ),
 ];
 
 /// Sums of the payments in cents, by class.
-const TOTALS: &str = r#"
+const TOTALS: &str = r"
 with judged as (
   select case when not p.paid then 'not_paid'
               when p.canceled then 'canceled'
@@ -198,7 +198,7 @@ with judged as (
   left join profiles d on d.legacy_user_id = p.doctor_id
 )
 select class, cast(sum(round(total_price * 100)) as bigint) from judged group by 1
-union all select 'source', cast(sum(round(total_price * 100)) as bigint) from judged"#;
+union all select 'source', cast(sum(round(total_price * 100)) as bigint) from judged";
 
 /// Classes of the whole scale, in the query's own words.
 const PINNED: &[(&str, &str, i64)] = &[
