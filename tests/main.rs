@@ -27,5 +27,6 @@ mod preview;
 mod privacy;
 mod rerun;
 mod scale1;
+mod seed_classes;
 mod support;
 mod values;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Plan;
-use super::classes::{Classes, Views};
+use super::classes::Classes;
+use super::kinds::Views;
 use super::money::{Totals, totals};
 
 /// The outcome of one rule over one plan. `base = read + filtered`; `read = written_rows` + skipped + rejected.

@@ -155,7 +155,7 @@ async fn fill(
     let mut cells = Cells::default();
     for table in shape.filled {
         let name = TableName::parse(table.name);
-        let columns = columns(table);
+        let columns = columns(table, session.engine());
         let places = (table.places)(world);
         let mut written = 0;
         for from in (0..places).step_by(BLOCK as usize) {
@@ -183,9 +183,16 @@ async fn fill(
     Ok(())
 }
 
-fn columns(table: &Table) -> Vec<(String, Logical)> {
+/// The columns as the engine has them: SQLite keeps a decimal without limits as text (see its DDL).
+fn columns(table: &Table, engine: Engine) -> Vec<(String, Logical)> {
     let columns = table.columns.iter();
     columns
-        .map(|(name, logical)| ((*name).to_owned(), logical.clone()))
+        .map(|(name, logical)| {
+            let logical = match (engine, logical) {
+                (Engine::Sqlite, Logical::Numeric(None)) => Logical::Text(None),
+                _ => logical.clone(),
+            };
+            ((*name).to_owned(), logical)
+        })
         .collect()
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::classes::Purchases;
+use super::kinds::Purchases;
 
 /// The price list of one class.
 #[derive(Clone, Copy, Debug)]

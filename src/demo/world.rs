@@ -136,16 +136,6 @@ impl World {
 
     // --- patients and their cases ----------------------------------------------------------------
 
-    /// How many cases a patient has.
-    pub(super) fn cases_of(&self, patient: u64) -> u64 {
-        let [one, two, _] = self.classes.patients;
-        match patient {
-            _ if patient < one => 1,
-            _ if patient < one + two => 2,
-            _ => 0,
-        }
-    }
-
     /// The patient of an order, by the order's number in class order.
     pub(super) fn patient_of(&self, instruction: u64) -> u64 {
         let orders = &self.classes.order_cases;

@@ -73,7 +73,7 @@ fn rank(what: Payment) -> u64 {
 /// free, paid, canceled. A row may deserve several verdicts; the first in order is its class.
 fn flags(what: Payment, number: u64) -> [bool; 3] {
     match what {
-        Payment::NotPaid(_) => [number & 7 == 0, false, number & 24 == 0],
+        Payment::NotPaid(_) => [number & 7 == 0, false, number & 0x18 == 0],
         Payment::Canceled(_) => [number & 7 == 0, true, true],
         Payment::ZeroOrFree(n) => [n % 2 == 1, true, false],
         Payment::Written(_) | Payment::Orphan(_) | Payment::Negative(_) => [false, true, false],
