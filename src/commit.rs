@@ -4,6 +4,8 @@
 //! Start at [`Writer::land`].
 
 mod adopt;
+mod attempt;
+mod defer;
 mod evidence;
 mod fate;
 mod land;

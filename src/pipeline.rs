@@ -10,6 +10,7 @@ mod gate;
 mod judge;
 mod mode;
 mod reconcile;
+mod second;
 mod sweep;
 mod table;
 

@@ -6,6 +6,7 @@
 
 mod account;
 mod chunk;
+mod later;
 mod manifest;
 mod quarantine;
 mod run;
@@ -14,6 +15,7 @@ mod segment;
 
 pub use account::{Account, CodeCounts, Sums};
 pub use chunk::{ChunkRecord, Counts, Span};
+pub use later::Later;
 pub use manifest::{Entry, Manifest, Outcome};
 pub use quarantine::{Quarantined, Refused};
 pub use run::{Claim, RunRecord, host_name};

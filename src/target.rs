@@ -32,6 +32,8 @@ pub struct Destination {
     /// A second unique constraint decides between source rows: chunks must commit in key order, so that
     /// the lowest key wins whatever the number of writers.
     pub ordered: bool,
+    /// A column that refers to the table's own id.
+    pub own_parent: Option<u16>,
 }
 
 impl Destination {
@@ -54,7 +56,13 @@ impl Destination {
             .uniques
             .iter()
             .any(|unique| !matches!(&unique.columns[..], [one] if Some(one) == header.legacy.as_ref() || *one == id_column));
+        let own_parent = table
+            .foreign_keys
+            .iter()
+            .find(|key| key.table == table.name && key.ref_columns == [id_column.clone()])
+            .and_then(|key| index(key.columns.first()?));
         Some(Self {
+            own_parent,
             table,
             engine,
             id,

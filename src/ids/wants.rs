@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::catalog;
-use crate::db::{DbError, Engine, Session, TableName, ident, literal_list};
+use crate::db::{DbError, Engine, Session, TableName, ident};
 use crate::diagnostic::Diagnostic;
+use crate::ids::IdKind;
 use crate::row::{Answers, IdAnswer, LookupAnswer, Rows};
 use crate::rule::{IdsDecl, LookupDecl, Rule, Side};
 use crate::value::Logical;
@@ -21,13 +22,11 @@ use crate::value::Logical;
 pub type Known = HashMap<String, HashMap<String, Uuid>>;
 
 /// Answers kept per parent between chunks; beyond that the memory is given back.
-const CACHE_MAX: usize = 500_000;
-/// Keys per query: keeps a statement's text below a few hundred kilobytes.
-const KEYS_PER_QUERY: usize = 5_000;
+pub(super) const CACHE_MAX: usize = 500_000;
 
 /// Where a key comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum From {
+pub(super) enum From {
     /// A column of the row.
     Row(usize),
     /// A column of another lookup.
@@ -35,21 +34,34 @@ enum From {
 }
 
 #[derive(Debug)]
-struct IdsWant {
-    decl: IdsDecl,
+pub(super) struct IdsWant {
+    pub(super) decl: IdsDecl,
     /// Table, its legacy column and type, its id column; `None` when only manifests know.
-    table: Option<(TableName, String, Logical, String)>,
-    from: Vec<From>,
-    cache: HashMap<String, IdAnswer>,
+    pub(super) table: Option<(TableName, String, Logical, String)>,
+    pub(super) from: Vec<From>,
+    /// The rule's own table: its rows refer to one another.
+    pub(super) own: Option<Own>,
+    pub(super) cache: HashMap<String, IdAnswer>,
+}
+
+/// How to answer for rows of the rule's own table: a key that the source holds will have its computed id.
+#[derive(Clone, Debug)]
+pub(super) struct Own {
+    /// Selects keys; the list of literals and `)` follow.
+    pub(super) select: String,
+    pub(super) key: Logical,
+    pub(super) namespace: Uuid,
+    pub(super) table: String,
+    pub(super) kind: IdKind,
 }
 
 #[derive(Debug)]
-struct LookupWant {
-    decl: LookupDecl,
-    by: Logical,
-    columns: Vec<(String, Logical)>,
-    types: Arc<[Logical]>,
-    keys: Vec<From>,
+pub(super) struct LookupWant {
+    pub(super) decl: LookupDecl,
+    pub(super) by: Logical,
+    pub(super) columns: Vec<(String, Logical)>,
+    pub(super) types: Arc<[Logical]>,
+    pub(super) keys: Vec<From>,
 }
 
 /// What one rule wants to know, with the types to ask for it.
@@ -63,6 +75,7 @@ impl Wants {
     /// Resolves a rule's `ids` and `lookups` against both catalogs. `columns` are those of the rows.
     pub async fn prepare(
         rule: &Rule,
+        namespace: Uuid,
         columns: &[(String, Logical)],
         source: &mut Session,
         target: &mut Session,
@@ -78,7 +91,12 @@ impl Wants {
         let mut ids = Vec::new();
         for decl in &rule.header.ids {
             match Self::parent(rule, decl, target).await {
-                Ok(want) => ids.push(want),
+                Ok(mut want) => {
+                    if decl.entity == rule.header.target {
+                        want.own = own(rule, namespace, columns, source.engine());
+                    }
+                    ids.push(want);
+                }
                 Err(problem) => problems.push(problem),
             }
         }
@@ -245,6 +263,7 @@ impl Wants {
             decl: decl.clone(),
             table: known,
             from: vec![],
+            own: None,
             cache: HashMap::new(),
         })
     }
@@ -286,9 +305,8 @@ impl Wants {
             .map(|want| self.keys(&want.from, rows, &answers))
             .collect();
         for (want, keys) in self.ids.iter_mut().zip(keys) {
-            let answer = want
-                .fetch(target, keys, known.get(&want.decl.entity))
-                .await?;
+            let known = known.get(&want.decl.entity);
+            let answer = want.fetch(source, target, keys, known).await?;
             answers
                 .ids
                 .insert(want.decl.entity.clone(), Arc::new(answer));
@@ -400,126 +418,33 @@ fn for_each_key(
     }
 }
 
-impl IdsWant {
-    async fn fetch(
-        &mut self,
-        target: &mut Session,
-        keys: HashSet<String>,
-        known: Option<&HashMap<String, Uuid>>,
-    ) -> Result<HashMap<String, IdAnswer>, DbError> {
-        if self.cache.len() > CACHE_MAX {
-            self.cache.clear();
-        }
-        let missing: Vec<&String> = keys
-            .iter()
-            .filter(|key| !self.cache.contains_key(*key))
-            .collect();
-        let mut fresh: HashMap<String, IdAnswer> = HashMap::new();
-        if let Some((table, legacy, logical, id)) = &self.table {
-            for keys in missing.chunks(KEYS_PER_QUERY) {
-                let list = literal_list(target.engine(), logical, keys.iter().map(|k| k.as_str()));
-                if list.is_empty() {
-                    continue;
-                }
-                let sql = format!(
-                    "select {legacy}, {id} from {} where {legacy} in ({list})",
-                    table.sql(target.engine()),
-                    legacy = ident(legacy),
-                    id = ident(id),
-                );
-                let columns = [
-                    ("legacy".to_owned(), logical.clone()),
-                    ("id".to_owned(), Logical::Uuid),
-                ];
-                let rows = target.copy_out_typed(&sql, &columns).await?;
-                for row in 0..rows.len() {
-                    let (Some(Ok(key)), Some(Ok(id))) = (rows.text(row, 0), rows.text(row, 1))
-                    else {
-                        continue;
-                    };
-                    let answer = id.parse().map_or(IdAnswer::None, IdAnswer::One);
-                    fresh
-                        .entry(key.into_owned())
-                        .and_modify(|a| *a = IdAnswer::Many)
-                        .or_insert(answer);
-                }
-            }
-        }
-        for key in missing {
-            let answer = match (fresh.remove(key), known.and_then(|k| k.get(key))) {
-                (Some(answer), _) => answer,
-                (None, Some(id)) => IdAnswer::One(*id),
-                (None, None) => IdAnswer::None,
-            };
-            self.cache.insert(key.clone(), answer);
-        }
-        Ok(keys
-            .into_iter()
-            .map(|key| {
-                let answer = self.cache.get(&key).cloned().unwrap_or(IdAnswer::None);
-                (key, answer)
-            })
-            .collect())
-    }
-}
-
-impl LookupWant {
-    async fn fetch(
-        &self,
-        session: &mut Session,
-        keys: &HashSet<String>,
-    ) -> Result<LookupAnswer, DbError> {
-        let mut answer = LookupAnswer {
-            types: self.types.clone(),
-            groups: keys.iter().map(|key| (key.clone(), 0..0)).collect(),
-            ..LookupAnswer::default()
-        };
-        let names: Arc<[String]> = self.columns.iter().map(|(name, _)| name.clone()).collect();
-        let mut all = Rows::new(names);
-        let mut keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        keys.sort_unstable();
-        for keys in keys.chunks(KEYS_PER_QUERY) {
-            let list = literal_list(session.engine(), &self.by, keys.iter().copied());
-            if list.is_empty() {
-                continue;
-            }
-            let by = ident(&self.decl.by);
-            let take: Vec<String> = std::iter::once(by.clone())
-                .chain(self.decl.take.iter().map(|c| ident(c)))
-                .collect();
-            let order: Vec<String> = std::iter::once(by.clone())
-                .chain(self.decl.order.iter().map(|c| ident(c)))
-                .collect();
-            let sql = format!(
-                "select {} from {} where {by} in ({list}) order by {}",
-                take.join(", "),
-                from_sql(session.engine(), &self.decl.from),
-                order.join(", "),
-            );
-            let rows = session.copy_out_typed(&sql, &self.columns).await?;
-            for row in 0..rows.len() {
-                let Some(Ok(key)) = rows.text(row, 0) else {
-                    continue;
-                };
-                let at = all.len();
-                let group = answer.groups.entry(key.into_owned()).or_insert(at..at);
-                if group.is_empty() {
-                    *group = at..at;
-                }
-                group.end = at + 1;
-                for column in 0..self.columns.len() {
-                    let cell = rows.cell(row, column);
-                    all.push_cell(cell.as_deref());
-                }
-            }
-        }
-        answer.rows = Arc::new(all);
-        Ok(answer)
-    }
+/// How the rule's own rows are asked for; only a single key column can be referred to.
+fn own(rule: &Rule, namespace: Uuid, columns: &[(String, Logical)], engine: Engine) -> Option<Own> {
+    let [key] = &rule.header.key[..] else {
+        return None;
+    };
+    let logical = &columns.iter().find(|(name, _)| name == key)?.1;
+    let condition = rule
+        .header
+        .where_
+        .as_ref()
+        .map(|c| format!("({c}) and "))
+        .unwrap_or_default();
+    Some(Own {
+        select: format!(
+            "select {0} from {1} where {condition}{0} in (",
+            ident(key),
+            TableName::parse(&rule.header.base).sql(engine)
+        ),
+        key: logical.clone(),
+        namespace,
+        table: rule.header.target.clone(),
+        kind: rule.header.id,
+    })
 }
 
 /// A table's quoted name, or a select in parentheses, named `l`.
-fn from_sql(engine: Engine, from: &str) -> String {
+pub(super) fn from_sql(engine: Engine, from: &str) -> String {
     if from.trim().contains(char::is_whitespace) {
         format!("({from}) l")
     } else {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::flow::{Flowed, Reading, flow};
 use super::judge::Budget;
 use super::table::{ledger, record};
-use super::{Event, RunError, World, gate};
+use super::{Event, RunError, World, gate, second};
 use crate::commit::{Batch, Prior, Writer};
 use crate::plan::Step;
 use crate::row::Key;
@@ -63,6 +63,7 @@ pub(super) async fn run(
     if flowed.interrupted || world.options.dry_run {
         return Ok(flowed);
     }
+    second::run(world, step, &ledger).await?;
     // rows that fail `where` are in no manifest: their number is brought up to date by a line of its own
     let moved = filtered - account.counts.filtered;
     if moved != 0 {

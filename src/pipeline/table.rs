@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::flow::{Flowed, Reading, flow};
 use super::judge::Budget;
 use super::mode::{Mode, gaps, of};
-use super::{Event, RuleOutcome, RunError, What, World, gate, sweep};
+use super::{Event, RuleOutcome, RunError, What, World, gate, second, sweep};
 use crate::commit::{Ledger, Masker, Prior};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Step;
@@ -151,6 +151,7 @@ async fn through(
     if flowed.interrupted {
         return Ok(flowed);
     }
+    second::run(world, step, &ledger).await?;
     World::point("gate.after");
     outcome.problems = gate::after(world, step, pass, &segment).await?;
     let writer = world
@@ -211,7 +212,9 @@ async fn trial(world: &mut World<'_>, step: &mut Step) -> Result<Flowed, RunErro
     let state = world.exists.then_some(world.state);
     let prior = Prior::look(&mut world.target, state, &step.to, &rule, 0, 0).await?;
     let ledger = Arc::new(ledger(world, step, segment.id, 0, Kind::Trial, prior));
-    flow(world, step, &ledger, reading, Budget::default()).await
+    let flowed = flow(world, step, &ledger, reading, Budget::default()).await?;
+    second::run(world, step, &ledger).await?;
+    Ok(flowed)
 }
 
 pub(super) fn record(

@@ -81,7 +81,7 @@ impl Step {
             .into_iter()
             .filter(|(name, _)| read.contains(name))
             .collect();
-        let wants = match Wants::prepare(&rule, &columns, source, target).await {
+        let wants = match Wants::prepare(&rule, namespace, &columns, source, target).await {
             Ok(wants) => Some(wants),
             Err(problems) => {
                 findings.extend(problems);
@@ -114,6 +114,9 @@ impl Step {
             }
             to
         });
+        if let Some(to) = &to {
+            findings.extend(own_parent(&rule, to));
+        }
         dedup(&mut findings);
         let refused = findings.iter().any(|f| f.severity() == Severity::Error);
         match (to, wants, bound) {
@@ -244,4 +247,20 @@ fn key_types(rule: &Rule, base: &Table, findings: &mut Vec<Diagnostic>) -> Vec<L
         }
     }
     types
+}
+
+/// A reference to the own table is filled when all rows are there; until then it is NULL.
+fn own_parent(rule: &Rule, to: &Destination) -> Option<Diagnostic> {
+    let column = &to.table.columns[usize::from(to.own_parent?)];
+    column.not_null.then(|| {
+        let problem = Diagnostic::error(format!(
+            "`{}.{}` refers to its own table and does not take NULL: no row could come first",
+            rule.header.target, column.name
+        ))
+        .hint("allow NULL while the table is filled: rows get their parents once all of them are there");
+        match rule.place_of(&["target"]) {
+            Some(place) => problem.at(place),
+            None => problem,
+        }
+    })
 }

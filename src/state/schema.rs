@@ -49,6 +49,12 @@ const TABLES: &[(&str, &str)] = &[
          message text not null, sqlstate text, constraint_name text, path text, line int, col int, data text not null, input_hash text not null, \
          transform_fp text not null, waiting_entity text, waiting_key text, status text not null, at {time} not null, primary key (rule, key)",
     ),
+    // References of a table to itself, written as NULL first: the parent may come in a later chunk.
+    (
+        "later",
+        "rule text not null, chunk_id bigint not null, key text not null, target_id {uuid} not null, value {uuid} not null, \
+         primary key (rule, target_id)",
+    ),
     (
         "accepted",
         "id bigint primary key, rule text not null, code text not null, key text, note text not null, who text not null, \
@@ -74,9 +80,9 @@ const INDEXES: &[(&str, &str)] = &[
 
 /// Everything as one script; safe to run once.
 pub(super) fn ddl(state: State) -> String {
-    let (time, bytes) = match state.engine() {
-        Engine::Postgres => ("timestamptz", "bytea"),
-        Engine::Sqlite => ("timestamptz", "blob"),
+    let bytes = match state.engine() {
+        Engine::Postgres => "bytea",
+        Engine::Sqlite => "blob",
     };
     let postgres = state.engine() == Engine::Postgres;
     let mut sql = String::from("begin;");
@@ -87,7 +93,10 @@ pub(super) fn ddl(state: State) -> String {
     }
     for (name, columns) in TABLES {
         let table = state.table(name);
-        let columns = columns.replace("{time}", time).replace("{bytes}", bytes);
+        let columns = columns
+            .replace("{time}", "timestamptz")
+            .replace("{uuid}", "uuid")
+            .replace("{bytes}", bytes);
         sql.push_str(&format!("create table {table} ({columns});"));
         if postgres {
             sql.push_str(&format!(
