@@ -66,7 +66,11 @@ fn add_table(project: &Project, suffix: &str, columns: &[(&str, &str)], path: Pa
 /// Each source row is in the target with the same text in every column, or in quarantine with a code.
 /// Returns how many were written and how many refused, by code.
 #[track_caller]
-fn assert_carried(project: &Project, columns: &[(&str, &str)]) -> (usize, BTreeMap<String, usize>) {
+fn assert_carried(
+    project: &Project,
+    suffix: &str,
+    columns: &[(&str, &str)],
+) -> (usize, BTreeMap<String, usize>) {
     let texts: Vec<String> = columns
         .iter()
         .map(|(name, _)| format!("cast({name} as text)"))
