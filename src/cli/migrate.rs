@@ -72,12 +72,14 @@ pub(super) struct How {
 
 pub(super) async fn exec(global: &Global, args: ExecArgs) -> Result<Answer, Failure> {
     let config = global.config()?;
+    global.warn(&config);
     let outcome = migrate(global, &config, "exec", &[args.rule], &args.how).await?;
     Ok(answer(&outcome, &args.how))
 }
 
 pub(super) async fn run(global: &Global, args: RunArgs) -> Result<Answer, Failure> {
     let config = global.config()?;
+    global.warn(&config);
     let outcome = migrate(global, &config, "run", &args.rules, &args.how).await?;
     Ok(answer(&outcome, &args.how))
 }
