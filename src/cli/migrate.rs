@@ -141,7 +141,9 @@ pub(super) fn ending(outcome: &Outcome) -> Exit {
         Exit::Done
     };
     for rule in &outcome.rules {
-        if rule.account.undecided > 0 || rule.missed.is_some() || trial_rejected(rule) > 0 {
+        // a table that was interrupted is judged when it is complete
+        let over = rule.account.done && (rule.account.undecided > 0 || rule.missed.is_some());
+        if over || trial_rejected(rule) > 0 {
             exit = exit.max(Exit::Undecided);
         }
         if !rule.problems.is_empty() {
@@ -347,7 +349,8 @@ mod tests {
     fn the_worst_ending_wins() {
         assert_eq!(ending(&outcome(0, false, vec![])), Exit::Done);
         assert_eq!(ending(&outcome(0, true, vec![])), Exit::Interrupted);
-        assert_eq!(ending(&outcome(2, true, vec![])), Exit::Undecided);
+        assert_eq!(ending(&outcome(2, false, vec![])), Exit::Undecided);
+        assert_eq!(ending(&outcome(2, true, vec![])), Exit::Interrupted);
         assert_eq!(
             ending(&outcome(2, true, vec![Diagnostic::error("unbalanced")])),
             Exit::Failed
