@@ -142,8 +142,9 @@ pub(super) fn ending(outcome: &Outcome) -> Exit {
     };
     for rule in &outcome.rules {
         // a table that was interrupted is judged when it is complete
-        let over = rule.account.done && (rule.account.undecided > 0 || rule.missed.is_some());
-        if over || trial_rejected(rule) > 0 {
+        let undecided = rule.account.done && rule.account.undecided > 0;
+        let missed = rule.missed.is_some() && !outcome.interrupted;
+        if undecided || missed || trial_rejected(rule) > 0 {
             exit = exit.max(Exit::Undecided);
         }
         if !rule.problems.is_empty() {
