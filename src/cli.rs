@@ -210,7 +210,7 @@ mod tests {
             "runner exec",
             "runner run --writers 0",
             "runner exec a --row 1 --restart",
-            "runner demo seed",
+            "runner demo --scale 0",
         ] {
             assert!(parse(line).is_err(), "{line} should not parse");
         }

@@ -28,6 +28,7 @@ pub(super) struct CheckArgs {
 
 pub(super) async fn run(global: &Global, args: &CheckArgs) -> Result<Answer, Failure> {
     let config = global.config()?;
+    global.warn(&config);
     if !args.watch {
         return once(global, args).await;
     }

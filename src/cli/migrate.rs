@@ -72,12 +72,14 @@ pub(super) struct How {
 
 pub(super) async fn exec(global: &Global, args: ExecArgs) -> Result<Answer, Failure> {
     let config = global.config()?;
+    global.warn(&config);
     let outcome = migrate(global, &config, "exec", &[args.rule], &args.how).await?;
     Ok(answer(&outcome, &args.how))
 }
 
 pub(super) async fn run(global: &Global, args: RunArgs) -> Result<Answer, Failure> {
     let config = global.config()?;
+    global.warn(&config);
     let outcome = migrate(global, &config, "run", &args.rules, &args.how).await?;
     Ok(answer(&outcome, &args.how))
 }
@@ -139,7 +141,10 @@ pub(super) fn ending(outcome: &Outcome) -> Exit {
         Exit::Done
     };
     for rule in &outcome.rules {
-        if rule.account.undecided > 0 || rule.missed.is_some() || trial_rejected(rule) > 0 {
+        // a table that was interrupted is judged when it is complete
+        let undecided = rule.account.done && rule.account.undecided > 0;
+        let missed = rule.missed.is_some() && !outcome.interrupted;
+        if undecided || missed || trial_rejected(rule) > 0 {
             exit = exit.max(Exit::Undecided);
         }
         if !rule.problems.is_empty() {
@@ -345,7 +350,8 @@ mod tests {
     fn the_worst_ending_wins() {
         assert_eq!(ending(&outcome(0, false, vec![])), Exit::Done);
         assert_eq!(ending(&outcome(0, true, vec![])), Exit::Interrupted);
-        assert_eq!(ending(&outcome(2, true, vec![])), Exit::Undecided);
+        assert_eq!(ending(&outcome(2, false, vec![])), Exit::Undecided);
+        assert_eq!(ending(&outcome(2, true, vec![])), Exit::Interrupted);
         assert_eq!(
             ending(&outcome(2, true, vec![Diagnostic::error("unbalanced")])),
             Exit::Failed

@@ -37,7 +37,7 @@ pub(super) struct Global {
 }
 
 impl Global {
-    /// The settings; what is unwise about them goes to stderr.
+    /// The settings.
     pub(super) fn config(&self) -> Result<Config, Failure> {
         let flags = Flags {
             source: self.source.clone(),
@@ -45,9 +45,6 @@ impl Global {
             rules: self.rules_dir.clone(),
         };
         let config = Config::load(self.env_file.as_deref(), flags)?;
-        if !self.json {
-            config.warnings.iter().for_each(screen::tell);
-        }
         if self.verbose {
             let shown = |url: Option<String>| url.unwrap_or_else(|| "not set".into());
             let file = config
@@ -68,6 +65,13 @@ impl Global {
             ));
         }
         Ok(config)
+    }
+
+    /// Says on stderr what is unwise about the settings: before a run and in a check, not at every look.
+    pub(super) fn warn(&self, config: &Config) {
+        if !self.json {
+            config.warnings.iter().for_each(screen::tell);
+        }
     }
 }
 
