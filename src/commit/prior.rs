@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 
 use uuid::Uuid;
 
-use crate::db::{DbError, Engine, Session};
+use crate::db::{DbError, Engine, Session, literal};
 use crate::rule::{Existing, Rule};
 use crate::state::{State, StateError, text};
 use crate::target::Destination;
@@ -14,8 +14,9 @@ use crate::target::Destination;
 /// What is known of rows that are there already.
 #[derive(Debug, Default)]
 pub struct Prior {
-    /// The table was empty when the segment began, or holds nothing but what this pass wrote:
-    /// chunks are sent at once, and looked at only when the database refuses them.
+    /// The table was empty when the segment began, or holds nothing but what this pass wrote, and no
+    /// old mapping leads nowhere: chunks are sent at once, and looked at only when the database
+    /// refuses them.
     pub untouched: bool,
     /// The old scripts' table of ids, when it has the known shape: its quoted name.
     pub mappings: Option<String>,
@@ -45,9 +46,14 @@ impl Prior {
         let rows: i64 = text(&counted, 0, 0)?
             .and_then(|t| t.parse().ok())
             .unwrap_or(0);
+        let mappings = mappings(session, to).await?;
+        let stale = match &mappings {
+            Some(table) if !rule.header.many => leads_nowhere(session, to, table).await?,
+            _ => false,
+        };
         let mut prior = Self {
-            untouched: rows == written,
-            mappings: mappings(session, to).await?,
+            untouched: rows == written && !stale,
+            mappings,
             ..Self::default()
         };
         if rows > 0 {
@@ -155,6 +161,22 @@ async fn mappings(session: &mut Session, to: &Destination) -> Result<Option<Stri
         .iter()
         .all(|c| table.column(c).is_some());
     Ok(known.then(|| name.sql(to.engine)))
+}
+
+/// Whether a mapping of this table names a row that is not there. The keys are reported chunk by chunk.
+async fn leads_nowhere(
+    session: &mut Session,
+    to: &Destination,
+    mappings: &str,
+) -> Result<bool, DbError> {
+    let sql = format!(
+        "select 1 from {mappings} m where m.entity_type = {} and not exists \
+         (select 1 from {} t where cast(t.{} as text) = cast(m.new_id as text)) limit 1",
+        literal(to.engine, &to.table.name.name)?,
+        to.sql(),
+        to.column(to.id),
+    );
+    Ok(!session.query(&sql).await?.is_empty())
 }
 
 async fn defaults(
