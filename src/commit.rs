@@ -9,7 +9,9 @@ mod defer;
 mod evidence;
 mod fate;
 mod land;
+mod look;
 mod prior;
+mod statements;
 
 pub use evidence::Masker;
 pub use fate::{Fate, Fates};

@@ -16,6 +16,15 @@ use crate::diagnostic::Diagnostic;
 use env_file::EnvFile;
 use names::{Values, source_url, target_url};
 
+/// Which database engine a session talks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// PostgreSQL 13 and newer (Supabase).
+    Postgres,
+    /// The embedded SQLite.
+    Sqlite,
+}
+
 /// What was given on the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {

@@ -16,20 +16,12 @@ mod sqlite_copy;
 #[cfg(test)]
 mod sqlite_tests;
 
+pub use crate::config::Engine;
 pub use error::{DbError, DbProblem, ErrorKind};
 pub use failpoint::{Action, failpoint};
 pub use name::TableName;
 pub use quote::{bytes_literal, ident, key_tuple, literal, literal_list, typed_literal};
 pub use session::{CONNECT_LIMIT, STATEMENT_LIMIT, Session};
-
-/// Which database engine a session talks to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
-    /// PostgreSQL 13 and newer (Supabase).
-    Postgres,
-    /// The embedded SQLite.
-    Sqlite,
-}
 
 /// What a session is for; decides read-only settings and error wording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

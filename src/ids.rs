@@ -1,8 +1,5 @@
-//! New ids are computed, and parents are found: ids and lookups of a chunk, fetched before its rule runs.
+//! New ids are computed from legacy keys: running again gives the same ids.
 
 mod compute;
-mod fetch;
-mod wants;
 
 pub use compute::{IdKind, id_for};
-pub use wants::{Known, Wants};

@@ -24,7 +24,6 @@ pub mod script;
 pub mod commit;
 pub mod pipeline;
 pub mod report;
-pub mod verify;
 
 // What a person touches.
 pub mod cli;

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::db::{Engine, Role, Session};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::ids::Known;
+use crate::plan::Known;
 use crate::plan::{Step, order};
 use crate::rule::{Rule, RuleSet};
 use crate::source::{Snapshot, Source};
@@ -236,10 +236,7 @@ pub async fn run(
     let target_url = config.target()?;
     let mut target = Session::open(target_url, Role::TargetReader).await?;
     let state = State::new(target.engine());
-    let exists = state.exists(&mut target).await?;
-    if exists {
-        state.check_version(&mut target).await?;
-    }
+    let exists = claim::readable(state, &mut target, options.dry_run, watcher).await?;
     let namespace = claim::namespace(config, state, &mut target, exists).await?;
     let mut steps = Vec::new();
     let mut findings = all.problems.clone();

@@ -1,7 +1,11 @@
 //! From rules to ordered steps: parents first, each rule joined with the shapes of both databases.
 
+mod fetch;
+mod input;
 mod order;
 mod step;
+mod wants;
 
 pub use order::order;
 pub use step::Step;
+pub use wants::{Known, Wants};

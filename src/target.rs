@@ -14,7 +14,6 @@ use std::sync::Arc;
 
 use crate::catalog::Table;
 use crate::db::Engine;
-use crate::rule::Header;
 
 /// A target table as one rule sees it. Columns are indices into `table.columns`.
 #[derive(Clone, Debug)]
@@ -32,43 +31,49 @@ pub struct Destination {
     /// A second unique constraint decides between source rows: chunks must commit in key order, so that
     /// the lowest key wins whatever the number of writers.
     pub ordered: bool,
+    /// No unique constraint holds the natural key: we must look before every insert.
+    pub unguarded: bool,
     /// A column that refers to the table's own id.
     pub own_parent: Option<u16>,
 }
 
 impl Destination {
-    /// Joins a rule's header with the catalog. `None` when the table has no uuid primary key or a named
-    /// column is missing; `check` has said so before.
-    pub fn new(header: &Header, table: Arc<Table>, engine: Engine) -> Option<Self> {
+    /// Joins what a rule declares (its `legacy` column and its `match`) with the catalog. `None` when the
+    /// table has no uuid primary key or a named column is missing; `check` has said so before.
+    pub fn new(
+        legacy: Option<&str>,
+        natural: &[String],
+        table: Arc<Table>,
+        engine: Engine,
+    ) -> Option<Self> {
         let index = |name: &str| table.index(name).and_then(|i| u16::try_from(i).ok());
         let id_column = table.id_column()?.name.clone();
-        let id = index(&id_column)?;
-        let legacy = match &header.legacy {
-            Some(name) => Some(index(name)?),
-            None => None,
-        };
-        let match_ = header
-            .match_
-            .iter()
-            .map(|name| index(name))
-            .collect::<Option<Vec<_>>>()?;
-        let ordered = table
-            .uniques
-            .iter()
-            .any(|unique| !matches!(&unique.columns[..], [one] if Some(one) == header.legacy.as_ref() || *one == id_column));
+        let alone = |columns: &[String], name: Option<&str>| matches!(columns, [one] if Some(one.as_str()) == name);
+        let decides = table.uniques.iter().any(|unique| {
+            !alone(&unique.columns, legacy) && !alone(&unique.columns, Some(&id_column))
+        });
+        let guarded = table.uniques.iter().any(|unique| {
+            !unique.partial
+                && !unique.expression
+                && unique.columns.iter().all(|c| natural.contains(c))
+        });
         let own_parent = table
             .foreign_keys
             .iter()
             .find(|key| key.table == table.name && key.ref_columns == [id_column.clone()])
             .and_then(|key| index(key.columns.first()?));
         Some(Self {
+            id: index(&id_column)?,
+            legacy: legacy.map(|name| index(name).ok_or(())).transpose().ok()?,
+            match_: natural
+                .iter()
+                .map(|name| index(name))
+                .collect::<Option<Vec<_>>>()?,
+            ordered: decides || !natural.is_empty(),
+            unguarded: !natural.is_empty() && !guarded,
             own_parent,
             table,
             engine,
-            id,
-            legacy,
-            match_,
-            ordered,
         })
     }
 

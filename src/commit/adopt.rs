@@ -8,12 +8,12 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
+use super::look::{Seen, cell_text, look, match_of, single};
 use crate::commit::{Batch, Fate, Fates, Ledger};
-use crate::db::{DbError, Session, literal, literal_list};
+use crate::db::{DbError, Session};
 use crate::row::{Key, OutRow, Reject, Stage, Verdict, unescape};
 use crate::rule::Existing;
-use crate::target::{Found, Lookup, find, normalise};
-use crate::value::Logical;
+use crate::target::{Found, normalise};
 
 /// The fates of a chunk whose target may hold some of its rows.
 #[derive(Debug)]
@@ -38,6 +38,7 @@ pub(super) async fn adopt(
     let mut fates = Fates::fresh(batch);
     let mut before = Vec::new();
     let mut taken: HashSet<Uuid> = HashSet::new();
+    let mut claimed: HashMap<Vec<String>, usize> = HashMap::new();
     let mut stale = Vec::new();
     let mut suspects: Vec<Suspect> = Vec::new();
     for (row, fate) in fates.0.iter_mut().enumerate() {
@@ -49,7 +50,15 @@ pub(super) async fn adopt(
         let mut refused = None;
         for (at, out) in outs.iter().enumerate() {
             match resolve(ledger, &found, key, out, &mut stale) {
-                Ok(None) => {}
+                Ok(None) => {
+                    let earlier = match_of(ledger, out).and_then(|tuple| {
+                        let first = *claimed.entry(tuple).or_insert(row);
+                        (first != row).then_some(first)
+                    });
+                    if let Some(first) = earlier {
+                        refused = Some(duplicate(&format!("source key {}", batch.keys[first])));
+                    }
+                }
                 Ok(Some(there)) => {
                     let id = found.rows.id_of(there).unwrap_or_default();
                     if taken.insert(id) {
@@ -98,112 +107,6 @@ struct Suspect {
     at: usize,
     there: usize,
     differences: Differences,
-}
-
-struct Seen {
-    rows: Found,
-    legacy: HashMap<String, Vec<usize>>,
-    matched: HashMap<Vec<String>, Vec<usize>>,
-    /// Legacy key → id, from the old scripts.
-    mapped: HashMap<String, Uuid>,
-}
-
-async fn look(session: &mut Session, ledger: &Ledger, batch: &Batch) -> Result<Seen, DbError> {
-    let to = &ledger.to;
-    let written = || {
-        batch
-            .judged
-            .iter()
-            .enumerate()
-            .filter_map(|(row, j)| match &j.verdict {
-                Verdict::Write(outs) => Some((row, outs)),
-                _ => None,
-            })
-    };
-    let outs = || written().flat_map(|(_, outs)| outs);
-    let mut rows = find(session, to, &Lookup::Ids(outs().map(|o| o.id).collect())).await?;
-    if let Some(legacy) = to.legacy.filter(|_| !ledger.rule.header.many) {
-        let texts: Vec<String> = outs().filter_map(|o| cell_text(o, legacy)).collect();
-        rows.merge(
-            &find(
-                session,
-                to,
-                &Lookup::Legacy(texts.iter().map(String::as_str).collect()),
-            )
-            .await?,
-        );
-    }
-    if !to.match_.is_empty() {
-        let tuples: HashSet<Vec<String>> = outs().filter_map(|o| match_of(ledger, o)).collect();
-        rows.merge(&find(session, to, &Lookup::Match(tuples.into_iter().collect())).await?);
-    }
-    let mut mapped = HashMap::new();
-    if let Some(table) = ledger
-        .prior
-        .mappings
-        .as_ref()
-        .filter(|_| !ledger.rule.header.many)
-    {
-        let keys: Vec<&str> = written()
-            .filter_map(|(row, _)| single(&batch.keys[row]))
-            .collect();
-        for keys in keys.chunks(5_000) {
-            let list = literal_list(to.engine, &Logical::Int8, keys.iter().copied());
-            if list.is_empty() {
-                continue;
-            }
-            let sql = format!(
-                "select legacy_id, new_id from {table} where entity_type = {} and legacy_id in ({list})",
-                literal(to.engine, &to.table.name.name)?
-            );
-            let found = session.query(&sql).await?;
-            for row in 0..found.len() {
-                let text = |column| {
-                    found
-                        .cell(row, column)
-                        .map(|c| String::from_utf8_lossy(&c).into_owned())
-                        .unwrap_or_default()
-                };
-                if let Ok(id) = text(1).parse() {
-                    mapped.insert(text(0), id);
-                }
-            }
-        }
-        rows.merge(
-            &find(
-                session,
-                to,
-                &Lookup::Ids(mapped.values().copied().collect()),
-            )
-            .await?,
-        );
-    }
-    let (mut legacy, mut matched) = (
-        HashMap::<_, Vec<usize>>::new(),
-        HashMap::<_, Vec<usize>>::new(),
-    );
-    for row in 0..rows.len() {
-        if let Some(text) = to
-            .legacy
-            .and_then(|column| rows.text(row, usize::from(column)))
-        {
-            legacy.entry(text).or_default().push(row);
-        }
-        let tuple: Option<Vec<String>> = to
-            .match_
-            .iter()
-            .map(|c| rows.text(row, usize::from(*c)))
-            .collect();
-        if let Some(tuple) = tuple.filter(|t| !t.is_empty()) {
-            matched.entry(tuple).or_default().push(row);
-        }
-    }
-    Ok(Seen {
-        rows,
-        legacy,
-        matched,
-        mapped,
-    })
 }
 
 /// The target row that this row is, if any.
@@ -404,26 +307,4 @@ fn apply(
         .into_iter()
         .map(|column| (column, out.cell(column).flatten().map(<[u8]>::to_vec)));
     update.push((id, cells.collect()));
-}
-
-fn cell_text(out: &OutRow, column: u16) -> Option<String> {
-    let cell = out.cell(column)??;
-    Some(String::from_utf8_lossy(&unescape(cell)).into_owned())
-}
-
-fn match_of(ledger: &Ledger, out: &OutRow) -> Option<Vec<String>> {
-    let to = &ledger.to;
-    (!to.match_.is_empty()).then(|| {
-        to.match_
-            .iter()
-            .map(|column| cell_text(out, *column))
-            .collect()
-    })?
-}
-
-fn single(key: &Key) -> Option<&str> {
-    match &key.0[..] {
-        [one] => Some(one),
-        _ => None,
-    }
 }

@@ -5,10 +5,11 @@ use sha2::{Digest, Sha256};
 use super::adopt::{Adopted, adopt};
 use super::defer::defer;
 use super::land::Landed;
+use super::statements::{hex, images, mappings, quarantine, refusal};
 use crate::commit::{Batch, CommitError, Fate, Fates, Ledger, Writer};
-use crate::db::{Action, DbError, Engine, ErrorKind, Session, failpoint, literal};
-use crate::row::{OutRow, Reject, Stage};
-use crate::state::{ChunkRecord, Claim, CodeCounts, Counts, Refused, State, StateError};
+use crate::db::{Action, DbError, Engine, ErrorKind, Session, failpoint};
+use crate::row::{OutRow, Reject};
+use crate::state::{ChunkRecord, Claim, CodeCounts, Counts, StateError};
 use crate::target::{Piece, guilty, insert, update_sql};
 
 /// What a try is about.
@@ -122,16 +123,7 @@ impl Writer {
         };
         sql.push_str(&record.sql(state, &manifest)?);
         sql.push_str(&quarantine(state, ledger, batch, &fates, id)?);
-        for (target_id, image) in &before {
-            sql.push_str(&format!(
-                ";insert into {} (run_id, chunk_id, rule, target, target_id, image) values ({}, {id}, {}, {}, '{target_id}', {})",
-                state.table("before_image"),
-                ledger.run,
-                literal(state.engine(), &ledger.rule.name)?,
-                literal(state.engine(), &ledger.to.table.name.to_string())?,
-                literal(state.engine(), image)?,
-            ));
-        }
+        sql.push_str(&images(ledger, id, &before)?);
         sql.push_str(&state.later_sql(&ledger.rule.name, id, &later)?);
         if !stale.is_empty() {
             let detail = serde_json::json!({ "keys": stale, "count": stale.len() });
@@ -145,6 +137,7 @@ impl Writer {
                 &detail,
             )?);
         }
+        sql.push_str(&mappings(ledger, batch, &fates)?);
         session.execute(&sql).await?;
         point("chunk.state")?;
         point("chunk.before_commit")?;
@@ -155,8 +148,19 @@ impl Writer {
         }
         point("chunk.marker")?;
         for (row, fate) in fates.0.iter().enumerate() {
-            if let Fate::Write { update, same, .. } = fate {
-                for target_id in update.iter().map(|u| u.0).chain(same.iter().copied()) {
+            if let Fate::Write {
+                insert,
+                update,
+                same,
+                ..
+            } = fate
+            {
+                let new = insert
+                    .iter()
+                    .map(|out| out.id)
+                    .filter(|_| ledger.to.unguarded);
+                let there = update.iter().map(|u| u.0).chain(same.iter().copied());
+                for target_id in new.chain(there) {
                     ledger.prior.give(target_id, &batch.keys[row].to_string());
                 }
             }
@@ -297,75 +301,6 @@ fn reject(fates: &mut Fates, refused: &[(usize, Reject)]) {
     }
 }
 
-/// The server's refusal as a verdict. A unique constraint means that an earlier key holds the place.
-fn refusal(ledger: &Ledger, error: &DbError) -> Reject {
-    let state = error.sqlstate.as_deref().unwrap_or_default();
-    let constraint = error.constraint.clone().unwrap_or_default();
-    let column = error
-        .column
-        .as_ref()
-        .map(|c| format!(", column {c}"))
-        .unwrap_or_default();
-    let (code, why) = match state {
-        "23505" => (
-            "duplicate_of",
-            format!("another row already holds the unique value of {constraint}"),
-        ),
-        "23503" => (
-            "foreign_key",
-            format!("the row that {constraint} refers to is not in the target"),
-        ),
-        "23502" => (
-            "not_null",
-            format!("{} does not take NULL{column}", ledger.to.table.name),
-        ),
-        "23514" => ("check", format!("check constraint {constraint} refuses it")),
-        _ => (
-            "refused",
-            format!("the target refuses it: {}", error.message),
-        ),
-    };
-    let mut reject = Reject::new(Stage::Database, code, why);
-    reject.sqlstate.clone_from(&error.sqlstate);
-    reject.constraint.clone_from(&error.constraint);
-    reject
-}
-
-fn quarantine(
-    state: State,
-    ledger: &Ledger,
-    batch: &Batch,
-    fates: &Fates,
-    chunk: i64,
-) -> Result<String, StateError> {
-    let mut rows = Vec::new();
-    let mut fine = Vec::new();
-    for (row, fate) in fates.0.iter().enumerate() {
-        let key = batch.keys[row].to_string();
-        if let Fate::Reject(reject) = fate {
-            rows.push(Refused {
-                key,
-                reject: (**reject).clone(),
-                data: ledger.masker.row(&batch.rows, row),
-                input_hash: hex(&batch.inputs[row]),
-            });
-        } else if ledger.prior.quarantined(&key) {
-            fine.push(key);
-        }
-    }
-    let fine: Vec<&str> = fine.iter().map(String::as_str).collect();
-    let status = if ledger.accounted { "open" } else { "trial" };
-    state.quarantine_sql(
-        &ledger.rule.name,
-        ledger.run,
-        chunk,
-        &ledger.rule.fingerprints.transform,
-        status,
-        &rows,
-        &fine,
-    )
-}
-
 fn point(name: &str) -> Result<(), DbError> {
     match failpoint(name) {
         Action::Go => Ok(()),
@@ -375,8 +310,4 @@ fn point(name: &str) -> Result<(), DbError> {
 
 pub(super) fn lost(why: &str) -> DbError {
     DbError::new(ErrorKind::Lost, "target", why)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

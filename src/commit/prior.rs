@@ -157,9 +157,15 @@ async fn mappings(session: &mut Session, to: &Destination) -> Result<Option<Stri
     let Some(table) = crate::catalog::table(session, &name).await? else {
         return Ok(None);
     };
-    let known = ["entity_type", "legacy_id", "new_id"]
-        .iter()
-        .all(|c| table.column(c).is_some());
+    let known = [
+        "entity_type",
+        "legacy_id",
+        "new_id",
+        "migrated_at",
+        "migration_batch",
+    ]
+    .iter()
+    .all(|c| table.column(c).is_some());
     Ok(known.then(|| name.sql(to.engine)))
 }
 

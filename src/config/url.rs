@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::Engine;
 use super::server::{Server, Tls};
-use crate::db::Engine;
 use crate::diagnostic::Diagnostic;
 
 /// Where a database is and how to get in. `Display` and `Debug` leave the password out.

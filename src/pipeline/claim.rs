@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use super::{RuleOutcome, RunError, World};
 use crate::config::Config;
-use crate::db::{Role, Session};
+use crate::db::{ErrorKind, Role, Session};
 use crate::rule::Rule;
-use crate::state::{Claim, RunRecord, State, host_name};
+use crate::state::{Claim, RunRecord, State, StateError, host_name};
 
 pub(super) struct Claimed {
     pub(super) claim: Claim,
@@ -38,12 +38,34 @@ pub(super) async fn namespace(
     }
 }
 
+/// True when the state is there and may be read. A dry run goes on without it, and says so.
+pub(super) async fn readable(
+    state: State,
+    target: &mut Session,
+    dry_run: bool,
+    watcher: &dyn super::Watcher,
+) -> Result<bool, RunError> {
+    if !state.exists(target).await? {
+        return Ok(false);
+    }
+    match state.check_version(target).await {
+        Ok(()) => Ok(true),
+        Err(StateError::Db(error)) if error.kind == ErrorKind::Permission && dry_run => {
+            watcher.event(super::Event::Message(
+                "this role may not read the schema `runner`: checkpoints and known ids are not taken into account",
+            ));
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Makes the state if needed and opens a run.
 pub(super) async fn take(world: &mut World<'_>) -> Result<Claimed, RunError> {
     let url = world.config.target()?;
     let mut session = Session::open(url, Role::TargetWriter).await?;
     let state = world.state;
-    state.ensure(&mut session).await?;
+    state.ensure(&mut session).await.map_err(may_not_write)?;
     let claim = Claim::take(state, session, &record(world).await).await?;
     // only the holder of the lock may fix the namespace: two first runs must not store two
     let mut writer = Session::open(url, Role::TargetWriter).await?;
@@ -62,6 +84,19 @@ pub(super) async fn take(world: &mut World<'_>) -> Result<Claimed, RunError> {
         made: fresh.then_some(world.namespace),
         claim,
     })
+}
+
+/// A role that may only look cannot run: said as such, before anything else.
+fn may_not_write(error: StateError) -> RunError {
+    match error {
+        StateError::Db(error) if matches!(error.kind, ErrorKind::ReadOnly | ErrorKind::Permission) => {
+            crate::diagnostic::Diagnostic::error(format!("a run must write to the target, and this role may not: {}", error.message))
+                .hint("connect as a role that may create the schema `runner` and write to the tables of the rules")
+                .hint("to look without writing: runner check, runner plan, runner run --dry-run")
+                .into()
+        }
+        other => other.into(),
+    }
 }
 
 async fn record(world: &mut World<'_>) -> RunRecord {

@@ -14,8 +14,8 @@ use super::{Event, Options, RunError, Stop, Watcher, World};
 use crate::commit::{Batch, CommitError, Landed, Ledger, Writer};
 use crate::db::Session;
 use crate::diagnostic::Diagnostic;
-use crate::ids::{Known, Wants};
 use crate::plan::Step;
+use crate::plan::{Known, Wants};
 use crate::row::{Key, Rows};
 use crate::source::{PageError, PageQuery, Source};
 use crate::state::{CodeCounts, Counts, Span};
@@ -93,6 +93,7 @@ pub(super) async fn flow(
         ..
     } = world;
     let mut reader = Reader {
+        rule: &ledger.rule.name,
         source,
         target,
         known,
@@ -219,6 +220,7 @@ fn commit_failed(rule: &str, error: CommitError) -> RunError {
 }
 
 struct Reader<'a> {
+    rule: &'a str,
     source: &'a mut Source,
     target: &'a mut Session,
     known: &'a Known,
@@ -268,7 +270,7 @@ impl Reader<'_> {
                         self.options.batch_rows,
                     )
                     .await;
-                let Some(page) = page.map_err(|e| page_failed(self.query, e))? else {
+                let Some(page) = page.map_err(|e| page_failed(self.rule, self.query, e))? else {
                     break;
                 };
                 World::point("page.read");
@@ -302,7 +304,7 @@ impl Reader<'_> {
             }
             let begun = Instant::now();
             let page = self.source.page_of_keys(self.query, keys).await;
-            let (rows, keys) = page.map_err(|e| page_failed(self.query, e))?;
+            let (rows, keys) = page.map_err(|e| page_failed(self.rule, self.query, e))?;
             let count = keys.len() as u64;
             let span = Span {
                 no: no as i64 + 1,
@@ -368,7 +370,7 @@ impl Reader<'_> {
     }
 }
 
-fn page_failed(query: &PageQuery, error: PageError) -> RunError {
+fn page_failed(rule: &str, query: &PageQuery, error: PageError) -> RunError {
     match error {
         PageError::Db(error) => error.into(),
         PageError::Unbalanced {
@@ -383,7 +385,7 @@ fn page_failed(query: &PageQuery, error: PageError) -> RunError {
                 |lo| format!("after {lo} up to {hi}"),
             );
             let problem = Diagnostic::error(format!(
-                "`from` does not give exactly one row per key of `{}`: {expected} base rows satisfy the rule's `where` {range}, `from` gives {got}",
+                "rule `{rule}`: `from` does not give exactly one row per key of `{}`: {expected} base rows satisfy the rule's `where` {range}, `from` gives {got}",
                 query.base
             ))
             .hint("use left joins to tables that are unique on the joined column, and repeat `where` inside `from`");

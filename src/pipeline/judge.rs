@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::commit::Batch;
 use crate::diagnostic::Diagnostic;
-use crate::ids::Wants;
+use crate::plan::Wants;
 use crate::row::{Answers, Judged, Key, Reject, Rows, Stage, Verdict};
 use crate::rule::{Bound, Rule, Stop};
 use crate::script::STACK_BYTES;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::catalog::{self, Table};
 use crate::db::{DbError, ErrorKind, Session, TableName};
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
-use crate::ids::Wants;
+use crate::plan::Wants;
 use crate::rule::{Bound, Rule, Shapes, Side};
 use crate::source::PageQuery;
 use crate::target::Destination;
@@ -105,7 +105,12 @@ impl Step {
         });
         let engine = target.engine();
         let to = table.and_then(|table| {
-            let to = Destination::new(&rule.header, table, engine);
+            let to = Destination::new(
+                rule.header.legacy.as_deref(),
+                &rule.header.match_,
+                table,
+                engine,
+            );
             if to.is_none() && findings.iter().all(|f| f.severity() != Severity::Error) {
                 findings.push(Diagnostic::error(format!(
                     "`{}` has no uuid primary key of one column, or lacks a column the rule names",

@@ -11,7 +11,7 @@ use crate::catalog;
 use crate::config::Config;
 use crate::db::{Role, Session};
 use crate::diagnostic::Diagnostic;
-use crate::ids::Known;
+use crate::plan::Known;
 use crate::plan::Step;
 use crate::row::{Answers, Key, Rows};
 use crate::rule::Rule;

@@ -29,42 +29,53 @@ pub async fn guilty(
     session.execute("savepoint piece").await?;
     let mut refused = Vec::new();
     let mut attempts = 0;
-    let mut open = vec![pieces];
-    while let Some(piece) = open.pop() {
-        attempts += 1;
-        let Some(error) = attempt(session, to, piece).await? else {
-            continue;
+    // With a piece goes how many rows were refused when it was cut off a piece that failed: when its
+    // sibling turned out fine, it must be the bad half, and is cut again without asking.
+    let mut open: Vec<(&[Piece<'_>], Option<usize>)> = vec![(pieces, None)];
+    while let Some((piece, refused_before)) = open.pop() {
+        let known_bad = refused_before == Some(refused.len()) && piece.len() > 1;
+        let at = if known_bad {
+            piece.len() / 2
+        } else {
+            if piece.is_empty() {
+                continue;
+            }
+            attempts += 1;
+            let Some(error) = attempt(session, to, piece).await? else {
+                continue;
+            };
+            if let [one] = piece {
+                refused.push((one.row, error));
+                continue;
+            }
+            if let Some(at) = blamed(piece, &error) {
+                open.push((&piece[at + 1..], None));
+                open.push((&piece[at..=at], None));
+                open.push((&piece[..at], None));
+                continue;
+            }
+            piece.len() / 2
         };
-        if let [one] = piece {
-            refused.push((one.row, error));
-            continue;
-        }
-        let (first, second) = piece.split_at(cut(piece, &error));
-        open.push(second);
-        open.push(first);
+        let (first, second) = piece.split_at(at);
+        open.push((second, Some(refused.len())));
+        open.push((first, None));
     }
     refused.sort_by_key(|(row, _)| *row);
     Ok((refused, attempts))
 }
 
-/// Where to cut: beside the line that the server blames when it names one, else in the middle.
-fn cut(piece: &[Piece<'_>], error: &DbError) -> usize {
-    let blamed = error.copy_line.and_then(|line| {
-        let mut rows = 0;
-        let one_set = piece
-            .windows(2)
-            .all(|w| w[0].rows.first().map(|r| &r.set) == w[1].rows.first().map(|r| &r.set));
-        piece.iter().position(|p| {
-            rows += p.rows.len() as u64;
-            one_set && rows >= line
-        })
-    });
-    match blamed {
-        // the rows before it first; then it comes first in the second half and is cut off next time
-        Some(0) => 1,
-        Some(at) => at,
-        None => piece.len() / 2,
+/// The piece that holds the line which the server blames, when the lines went by one COPY.
+fn blamed(piece: &[Piece<'_>], error: &DbError) -> Option<usize> {
+    let line = error.copy_line?;
+    let set = |p: &Piece<'_>| p.rows.first().map(|row| row.set.clone());
+    if piece.windows(2).any(|pair| set(&pair[0]) != set(&pair[1])) {
+        return None;
     }
+    let mut rows = 0;
+    piece.iter().position(|p| {
+        rows += p.rows.len() as u64;
+        rows >= line
+    })
 }
 
 /// Two statements: the COPY, and one that checks deferred constraints and moves the savepoint on.
@@ -75,6 +86,12 @@ async fn attempt(
 ) -> Result<Option<DbError>, DbError> {
     let rows: Vec<&OutRow> = piece.iter().flat_map(|p| p.rows.iter().copied()).collect();
     let mut tried = insert(session, to, &rows).await.map(drop);
+    if tried.is_ok()
+        && to.engine == Engine::Sqlite
+        && to.table.foreign_keys.iter().any(|k| k.deferrable)
+    {
+        tried = deferred_in_sqlite(session, to).await;
+    }
     if tried.is_ok() {
         let constraints = match to.engine {
             Engine::Postgres => "set constraints all immediate; set constraints all deferred;",
@@ -91,4 +108,18 @@ async fn attempt(
         }
         Err(error) => Err(error),
     }
+}
+
+/// SQLite says of a deferred constraint only at COMMIT that it failed; asked for, it lists the rows.
+async fn deferred_in_sqlite(session: &mut Session, to: &Destination) -> Result<(), DbError> {
+    let broken = session
+        .query(&format!("pragma foreign_key_check({})", to.sql()))
+        .await?;
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let mut error = DbError::new(ErrorKind::Row, "target", "FOREIGN KEY constraint failed");
+    error.sqlstate = Some("23503".into());
+    error.constraint = Some("a deferred foreign key".into());
+    Err(error)
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::id_for;
 use super::wants::{CACHE_MAX, IdsWant, LookupWant, Own, from_sql};
 use crate::db::{DbError, Session, ident, literal_list};
+use crate::ids::id_for;
 use crate::row::{IdAnswer, Key, LookupAnswer, Rows};
 use crate::value::Logical;
 
@@ -162,7 +162,7 @@ impl LookupWant {
                 };
                 let at = all.len();
                 let group = answer.groups.entry(key.into_owned()).or_insert(at..at);
-                if group.is_empty() {
+                if group.start == group.end {
                     *group = at..at;
                 }
                 group.end = at + 1;

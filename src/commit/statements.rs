@@ -1,0 +1,156 @@
+//! What joins a chunk's rows in their transaction, as SQL: quarantine, before-images, the old scripts' mappings.
+
+use uuid::Uuid;
+
+use crate::commit::{Batch, Fate, Fates, Ledger};
+use crate::db::{DbError, Engine, literal};
+use crate::row::{Reject, Stage};
+use crate::state::{Refused, State, StateError};
+
+/// Rows as they were before this chunk changed them.
+pub(super) fn images(
+    ledger: &Ledger,
+    chunk: i64,
+    before: &[(Uuid, String)],
+) -> Result<String, DbError> {
+    let engine = ledger.state.engine();
+    let mut sql = String::new();
+    for (id, image) in before {
+        sql.push_str(&format!(
+            ";insert into {} (run_id, chunk_id, rule, target, target_id, image) values ({}, {chunk}, {}, {}, '{id}', {})",
+            ledger.state.table("before_image"),
+            ledger.run,
+            literal(engine, &ledger.rule.name)?,
+            literal(engine, &ledger.to.table.name.to_string())?,
+            literal(engine, image)?,
+        ));
+    }
+    Ok(sql)
+}
+
+pub(super) fn quarantine(
+    state: State,
+    ledger: &Ledger,
+    batch: &Batch,
+    fates: &Fates,
+    chunk: i64,
+) -> Result<String, StateError> {
+    let mut rows = Vec::new();
+    let mut fine = Vec::new();
+    for (row, fate) in fates.0.iter().enumerate() {
+        let key = batch.keys[row].to_string();
+        if let Fate::Reject(reject) = fate {
+            rows.push(Refused {
+                key,
+                reject: (**reject).clone(),
+                data: ledger.masker.row(&batch.rows, row),
+                input_hash: hex(&batch.inputs[row]),
+            });
+        } else if ledger.prior.quarantined(&key) {
+            fine.push(key);
+        }
+    }
+    let fine: Vec<&str> = fine.iter().map(String::as_str).collect();
+    let status = if ledger.accounted { "open" } else { "trial" };
+    state.quarantine_sql(
+        &ledger.rule.name,
+        ledger.run,
+        chunk,
+        &ledger.rule.fingerprints.transform,
+        status,
+        &rows,
+        &fine,
+    )
+}
+
+/// The old scripts' table of ids, kept current for the dashboards that read it; last, because its rows
+/// are hot. A new id that another key is mapped to already is left to that key.
+pub(super) fn mappings(ledger: &Ledger, batch: &Batch, fates: &Fates) -> Result<String, DbError> {
+    let Some(table) = ledger
+        .prior
+        .mappings
+        .as_ref()
+        .filter(|_| ledger.accounted && !ledger.rule.header.many)
+    else {
+        return Ok(String::new());
+    };
+    let engine = ledger.to.engine;
+    let entity = literal(engine, &ledger.to.table.name.name)?;
+    let mut rows = Vec::new();
+    for (row, fate) in fates.0.iter().enumerate() {
+        let Fate::Write {
+            insert,
+            update,
+            same,
+            ..
+        } = fate
+        else {
+            continue;
+        };
+        let id = insert
+            .first()
+            .map(|out| out.id)
+            .or(update.first().map(|u| u.0))
+            .or(same.first().copied());
+        if let (Some(id), [key]) = (id, &batch.keys[row].0[..])
+            && key.parse::<i32>().is_ok()
+        {
+            rows.push(format!("({key}, '{id}')"));
+        }
+    }
+    let (cast, now) = match engine {
+        Engine::Postgres => ("::uuid", "clock_timestamp()"),
+        Engine::Sqlite => ("", ledger.state.now()),
+    };
+    let mut sql = String::new();
+    for rows in rows.chunks(1_000) {
+        sql.push_str(&format!(
+            ";insert into {table} (entity_type, legacy_id, new_id, migrated_at, migration_batch) \
+             select {entity}, v.k, v.i{cast}, {now}, 'runner {}' from (select column1 as k, column2 as i from (values {}) x) v \
+             where not exists (select 1 from {table} m where m.new_id = v.i{cast}) \
+             on conflict (entity_type, legacy_id) do update set new_id = excluded.new_id, migrated_at = excluded.migrated_at, \
+             migration_batch = excluded.migration_batch",
+            ledger.run,
+            rows.join(","),
+        ));
+    }
+    Ok(sql)
+}
+
+/// The server's refusal as a verdict. A unique constraint means that an earlier key holds the place.
+pub(super) fn refusal(ledger: &Ledger, error: &DbError) -> Reject {
+    let state = error.sqlstate.as_deref().unwrap_or_default();
+    let constraint = error.constraint.clone().unwrap_or_default();
+    let column = error
+        .column
+        .as_ref()
+        .map(|c| format!(", column {c}"))
+        .unwrap_or_default();
+    let (code, why) = match state {
+        "23505" => (
+            "duplicate_of",
+            format!("another row already holds the unique value of {constraint}"),
+        ),
+        "23503" => (
+            "foreign_key",
+            format!("the row that {constraint} refers to is not in the target"),
+        ),
+        "23502" => (
+            "not_null",
+            format!("{} does not take NULL{column}", ledger.to.table.name),
+        ),
+        "23514" => ("check", format!("check constraint {constraint} refuses it")),
+        _ => (
+            "refused",
+            format!("the target refuses it: {}", error.message),
+        ),
+    };
+    let mut reject = Reject::new(Stage::Database, code, why);
+    reject.sqlstate.clone_from(&error.sqlstate);
+    reject.constraint.clone_from(&error.constraint);
+    reject
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,87 @@
+//! What went into a verdict, as one hash: the row, and every id and lookup row that it may see.
+
+use sha2::{Digest, Sha256};
+
+use super::wants::{From, LookupWant, Wants};
+use crate::row::{Answers, IdAnswer, Rows};
+
+impl Wants {
+    /// Hash of everything that goes into a row's verdict: its cells, the ids and the lookup rows it may see.
+    /// SHA-256, the first 16 bytes.
+    pub fn input_hash(&self, rows: &Rows, row: usize, answers: &Answers) -> [u8; 16] {
+        let mut hash = Sha256::new();
+        hash_row(&mut hash, rows, row);
+        for want in &self.lookups {
+            let Some(answer) = answers.lookups.get(&want.decl.name) else {
+                continue;
+            };
+            for_each_key(&want.keys, &self.lookups, rows, row, answers, &mut |key| {
+                for at in answer.groups.get(key).cloned().unwrap_or_default() {
+                    hash_row(&mut hash, &answer.rows, at);
+                }
+                hash.update([1]);
+            });
+        }
+        for want in &self.ids {
+            let Some(answer) = answers.ids.get(&want.decl.entity) else {
+                continue;
+            };
+            for_each_key(
+                &want.from,
+                &self.lookups,
+                rows,
+                row,
+                answers,
+                &mut |key| match answer.get(key) {
+                    Some(IdAnswer::One(id)) => hash.update(id.as_bytes()),
+                    Some(IdAnswer::Many) => hash.update([2]),
+                    _ => hash.update([3]),
+                },
+            );
+        }
+        let mut short = [0; 16];
+        short.copy_from_slice(&hash.finalize()[..16]);
+        short
+    }
+}
+
+fn hash_row(hash: &mut Sha256, rows: &Rows, row: usize) {
+    let (bytes, ends) = rows.raw_row(row);
+    let start = ends.last().map_or(0, |end| end - bytes.len());
+    hash.update(bytes);
+    for end in ends {
+        hash.update(((end - start) as u32).to_le_bytes());
+    }
+}
+
+fn for_each_key(
+    from: &[From],
+    lookups: &[LookupWant],
+    rows: &Rows,
+    row: usize,
+    answers: &Answers,
+    call: &mut dyn FnMut(&str),
+) {
+    for from in from {
+        match from {
+            From::Row(column) => {
+                if let Some(Ok(text)) = rows.text(row, *column) {
+                    call(&text);
+                }
+            }
+            From::Lookup { lookup, column } => {
+                let want = &lookups[*lookup];
+                let Some(answer) = answers.lookups.get(&want.decl.name) else {
+                    continue;
+                };
+                for_each_key(&want.keys, lookups, rows, row, answers, &mut |key| {
+                    for at in answer.groups.get(key).cloned().unwrap_or_default() {
+                        if let Some(Ok(text)) = answer.rows.text(at, *column) {
+                            call(&text);
+                        }
+                    }
+                });
+            }
+        }
+    }
+}
