@@ -10,6 +10,7 @@ mod driver;
 /// Small chunks, so that a small database has many places to be killed at.
 const BATCH_ROWS: i64 = 37;
 const SCALE: &str = "0.05";
+/// The rules, named after the tables they fill.
 const TABLES: &[&str] = &[
     "technicians",
     "technician_roles",
@@ -38,15 +39,23 @@ const STEPS: &[&str] = &[
     "run.finish",
 ];
 
+/// The command that is killed and run again.
+fn run(writers: &str) -> Vec<&str> {
+    let mut arguments = vec!["run", "--batch-rows", "37", "--writers", writers];
+    arguments.extend(TABLES);
+    arguments
+}
+
 #[test]
 fn a_killed_run_resumes_to_the_target_of_an_undisturbed_one() {
     let kills_wanted: usize =
         std::env::var("RUNNER_TEST_KILLS").map_or(102, |text| text.parse().unwrap());
     let mut tally = Tally::default();
     for writers in ["1", "2", "4"] {
-        let arguments = ["run", "--batch-rows", "37", "--writers", writers];
+        let arguments = run(writers);
         let calm = fresh();
         let output = calm.runner(&arguments);
+        output.ends_with(3);
         let undisturbed = Outcome::of(&calm, output.code, TABLES);
         let all = progress(&calm.target);
         for table in TABLES {
@@ -116,7 +125,7 @@ fn a_killed_run_resumes_to_the_target_of_an_undisturbed_one() {
 
 #[test]
 fn every_step_can_be_killed_or_fail_and_a_lost_commit_is_found_out() {
-    let arguments = ["run", "--batch-rows", "37", "--writers", "2"];
+    let arguments = run("2");
     let calm = fresh();
     let output = calm.runner(&arguments);
     let undisturbed = Outcome::of(&calm, output.code, TABLES);
@@ -166,7 +175,8 @@ fn the_number_of_writers_and_the_size_of_chunks_leave_no_trace() {
     let mut first: Option<Outcome> = None;
     for (writers, rows) in [("1", "37"), ("2", "100"), ("4", "5000")] {
         let project = fresh();
-        let output = project.runner(&["run", "--writers", writers, "--batch-rows", rows]);
+        let output = project
+            .runner(&[&["run", "--writers", writers, "--batch-rows", rows], TABLES].concat());
         let outcome = Outcome::of(&project, output.code, TABLES);
         match &first {
             None => first = Some(outcome),

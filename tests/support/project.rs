@@ -168,6 +168,23 @@ impl Project {
         self.write(&format!("rules/{name}.rhai"), text);
     }
 
+    /// The names of the project's rules, in order; the shipped ones are named after their tables.
+    pub fn rules(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("rules")).expect("rules");
+        let names = entries.map(|entry| {
+            entry
+                .expect("entry")
+                .file_name()
+                .into_string()
+                .expect("a name")
+        });
+        let mut rules: Vec<String> = names
+            .filter_map(|name| name.strip_suffix(".rhai").map(str::to_owned))
+            .collect();
+        rules.sort();
+        rules
+    }
+
     /// Replaces `old`, which must be there exactly once, in a file.
     #[track_caller]
     pub fn edit(&self, relative: &str, old: &str, new: &str) {
