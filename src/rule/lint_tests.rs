@@ -94,6 +94,18 @@ fn columns_that_are_not_there() {
 }
 
 #[test]
+fn maps_that_helpers_return_are_no_target_rows() {
+    // several, because functions of a script come in no order
+    let helpers = "fn a(row) { #{ nested: row.name } }\nfn b(row) { let x = #{}; x.deep = row.name; x }\n\
+                   fn c() { #{ other: 1 } }\nfn d() { #{ more: 1 } }\n";
+    let head = HEAD.replace(", \"price\"]", "]");
+    let text = format!("{head}fn transform(row) {{\n  #{{ label: row.name }}\n}}\n{helpers}");
+    for _ in 0..20 {
+        assert_eq!(findings(&text), [""; 0]);
+    }
+}
+
+#[test]
 fn declarations_that_are_missing() {
     assert_eq!(
         of_body("  #{ order_id: id_of(\"ordrs\", row.order_id) }"),
