@@ -126,6 +126,27 @@ fn hazards(rule: &Rule, table: &Table) -> Vec<Diagnostic> {
             ),
         ));
     }
+    if let Some(legacy) = rule.header.legacy.as_ref().filter(|_| !rule.header.many)
+        && !table.uniques.iter().any(|unique| {
+            !unique.partial
+                && !unique.expression
+                && matches!(&unique.columns[..], [one] if one == legacy)
+        })
+    {
+        findings.push(
+            place(
+                &["legacy"],
+                Severity::Warning,
+                format!(
+                    "`{legacy}` of `{}` is not unique: the target would let two rows carry one legacy key",
+                    table.name
+                ),
+            )
+            .hint(format!(
+                "add `unique ({legacy})` to the table; without it only the run's own gates see a second row"
+            )),
+        );
+    }
     for trigger in table.triggers.iter().filter(|t| t.enabled) {
         if rule.header.effects.contains(&trigger.name) {
             continue;

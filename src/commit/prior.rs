@@ -47,12 +47,12 @@ impl Prior {
             .and_then(|t| t.parse().ok())
             .unwrap_or(0);
         let mappings = mappings(session, to).await?;
-        let stale = match &mappings {
+        let dangling = match &mappings {
             Some(table) if !rule.header.many => leads_nowhere(session, to, table).await?,
             _ => false,
         };
         let mut prior = Self {
-            untouched: rows == written && !stale,
+            untouched: rows == written && !dangling,
             mappings,
             ..Self::default()
         };

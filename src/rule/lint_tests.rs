@@ -94,6 +94,57 @@ fn columns_that_are_not_there() {
 }
 
 #[test]
+fn ids_of_another_table_than_the_column_references() {
+    let table = crate::catalog::Table {
+        foreign_keys: vec![crate::catalog::ForeignKey {
+            name: "goal_order_id_fkey".to_owned(),
+            columns: vec!["order_id".to_owned()],
+            table: crate::db::TableName::parse("orders"),
+            ref_columns: vec!["id".to_owned()],
+            deferrable: false,
+            on_delete: "NO ACTION".to_owned(),
+        }],
+        ..(*target()).clone()
+    };
+    let found = |body: &str| -> Vec<String> {
+        let shapes = Shapes {
+            target: Some(&table),
+            ..Shapes::default()
+        };
+        rule(&format!("{HEAD}fn transform(row) {{\n{body}\n}}"))
+            .lint(&shapes)
+            .iter()
+            .map(crate::diagnostic::Diagnostic::line)
+            .collect()
+    };
+    let wrong = "error: `order_id` references `orders`, the rule gives it an id of `profiles`";
+    assert_eq!(
+        found("  #{ order_id: id_of(\"profiles\", row.order_id) }"),
+        [format!("rules/goal.rhai:6:6: {wrong}")]
+    );
+    assert_eq!(
+        found("  let p = id_of_or_null(\"profiles\", row.order_id);\n  #{ order_id: p }"),
+        [format!("rules/goal.rhai:7:6: {wrong}")]
+    );
+    assert_eq!(
+        found("  #{ order_id: id_of(\"orders\", row.order_id) }"),
+        [""; 0]
+    );
+}
+
+#[test]
+fn maps_that_helpers_return_are_no_target_rows() {
+    // several, because functions of a script come in no order
+    let helpers = "fn a(row) { #{ nested: row.name } }\nfn b(row) { let x = #{}; x.deep = row.name; x }\n\
+                   fn c() { #{ other: 1 } }\nfn d() { #{ more: 1 } }\n";
+    let head = HEAD.replace(", \"price\"]", "]");
+    let text = format!("{head}fn transform(row) {{\n  #{{ label: row.name }}\n}}\n{helpers}");
+    for _ in 0..20 {
+        assert_eq!(findings(&text), [""; 0]);
+    }
+}
+
+#[test]
 fn declarations_that_are_missing() {
     assert_eq!(
         of_body("  #{ order_id: id_of(\"ordrs\", row.order_id) }"),

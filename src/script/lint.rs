@@ -34,6 +34,8 @@ pub struct TargetColumn {
     pub is_closed: bool,
     /// Cannot be left out: not NULL and without a default.
     pub is_required: bool,
+    /// The table whose ids it holds.
+    pub references: Option<String>,
 }
 
 /// What was found, and the codes that the scripts use.
@@ -90,9 +92,9 @@ fn functions(ast: &AST) -> Vec<Body> {
     let mut out = Vec::new();
     for function in ast.iter_functions() {
         let (name, count) = (function.name.to_owned(), function.params.len());
-        let alone = ast.clone_functions_only_filtered(|_, _, _, other, params| {
-            other == name && params == count
-        });
+        // not `clone_functions_only_filtered`: into an empty module it copies without asking the filter
+        let mut alone = ast.clone_functions_only();
+        alone.retain_functions(|_, _, other, params| other == name && params == count);
         let mut statements = Vec::new();
         alone.walk(&mut |path: &[ASTNode]| {
             if let [ASTNode::Stmt(statement)] = path {

@@ -166,10 +166,18 @@ fn samples(ast: &AST, columns: &[(String, Logical)], file: &SourceText, found: &
     });
 }
 
+/// A key of a map that becomes a target row.
+struct Key {
+    name: String,
+    position: Position,
+    /// The table whose id it gets, where that can be seen.
+    entity: Option<String>,
+}
+
 /// Keys of the maps that `transform` returns, where they can be seen.
 #[derive(Default)]
 struct Returned {
-    keys: Vec<(String, Position)>,
+    keys: Vec<Key>,
     /// Something returned could not be followed.
     is_partial: bool,
 }
@@ -185,7 +193,8 @@ fn returns(definition: &Body, file: &SourceText, facts: &Facts, found: &mut Foun
             follow(expr, definition, &mut returned);
         }
     });
-    for (name, position) in &returned.keys {
+    for key in &returned.keys {
+        let name = &key.name;
         let problem = match target.iter().find(|column| column.name == *name) {
             None => {
                 let problem =
@@ -200,9 +209,17 @@ fn returns(definition: &Body, file: &SourceText, facts: &Facts, found: &mut Foun
             Some(column) if column.is_closed => Diagnostic::error(format!(
                 "`{name}` is computed and cannot be set by the rule"
             )),
-            _ => continue,
+            Some(column) => match column.references.as_ref().zip(key.entity.as_ref()) {
+                Some((table, entity)) if table != entity => Diagnostic::error(format!(
+                    "`{name}` references `{table}`, the rule gives it an id of `{entity}`"
+                ))
+                .hint(format!(
+                    "declare `ids.{table}` with the legacy column of `{table}`, and ask `id_of(\"{table}\", …)`"
+                )),
+                _ => continue,
+            },
         };
-        found.problems.push(at(problem, file, *position));
+        found.problems.push(at(problem, file, key.position));
     }
     if returned.is_partial {
         return;
@@ -210,7 +227,7 @@ fn returns(definition: &Body, file: &SourceText, facts: &Facts, found: &mut Foun
     let set: BTreeSet<&str> = returned
         .keys
         .iter()
-        .map(|(name, _)| name.as_str())
+        .map(|key| key.name.as_str())
         .chain(facts.filled.iter().map(String::as_str))
         .collect();
     for column in target
@@ -247,9 +264,11 @@ fn last_of(statements: &[Stmt], definition: &Body, returned: &mut Returned) {
 
 fn follow(expr: &Expr, definition: &Body, returned: &mut Returned) {
     match expr {
-        Expr::Map(map, _) => returned
-            .keys
-            .extend(map.0.iter().map(|(key, _)| (key.name.to_string(), key.pos))),
+        Expr::Map(map, _) => returned.keys.extend(map.0.iter().map(|(key, value)| Key {
+            name: key.name.to_string(),
+            position: key.pos,
+            entity: entity_of(value, definition),
+        })),
         Expr::Array(items, _) => items
             .iter()
             .for_each(|item| follow(item, definition, returned)),
@@ -268,7 +287,11 @@ fn variable_keys(name: &str, definition: &Body, returned: &mut Returned) {
         }
         ASTNode::Stmt(Stmt::Assignment(assignment)) => {
             if let Some((column, position)) = column_of(&assignment.1.lhs, name) {
-                returned.keys.push((column.to_owned(), position));
+                returned.keys.push(Key {
+                    name: column.to_owned(),
+                    position,
+                    entity: entity_of(&assignment.1.rhs, definition),
+                });
             } else if is_variable(&assignment.1.lhs, name) {
                 inits.push(assignment.1.rhs.clone());
             }
@@ -288,6 +311,36 @@ fn variable_keys(name: &str, definition: &Body, returned: &mut Returned) {
             Expr::Variable(..) => returned.is_partial = true,
             init => follow(&init, definition, returned),
         }
+    }
+}
+
+/// The `orders` of `id_of("orders", …)`, or of a variable that holds it and nothing else.
+fn entity_of(value: &Expr, definition: &Body) -> Option<String> {
+    let asked = |expr: &Expr| match expr {
+        Expr::FnCall(call, _) if matches!(call.name.as_str(), "id_of" | "id_of_or_null") => {
+            match call.args.first() {
+                Some(Expr::StringConstant(entity, _)) => Some(entity.to_string()),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    let Expr::Variable(variable, ..) = value else {
+        return asked(value);
+    };
+    let mut held = Vec::new();
+    each_node(definition, &mut |node| match node {
+        ASTNode::Stmt(Stmt::Var(var, ..)) if var.0.name == variable.1 => held.push(asked(&var.1)),
+        ASTNode::Stmt(Stmt::Assignment(assignment))
+            if is_variable(&assignment.1.lhs, &variable.1) =>
+        {
+            held.push(asked(&assignment.1.rhs));
+        }
+        _ => {}
+    });
+    match &mut held[..] {
+        [one] => one.take(),
+        _ => None,
     }
 }
 
