@@ -8,7 +8,7 @@ use crate::catalog::Table;
 use crate::config::Config;
 use crate::db::{Role, Session};
 use crate::diagnostic::{Diagnostic, Place, Severity};
-use crate::plan::{Step, order};
+use crate::plan::{Job, Step, order};
 use crate::rule::{Rule, RuleSet, Shapes};
 use crate::source::Source;
 
@@ -39,7 +39,17 @@ pub async fn check(
     let mut source = Source::open(config.source()?).await?;
     let mut target = Session::open(config.target()?, Role::TargetReader).await?;
     source.snapshot().await?;
-    for rule in rules.iter().filter(|rule| !rule.has.run) {
+    for rule in rules {
+        if rule.has.run {
+            match Job::prepare(rule.clone(), source.session(), &mut target).await {
+                Ok(job) => {
+                    findings.extend(job.remarks);
+                    findings.extend(hazards(rule, &job.to.table));
+                }
+                Err(problems) => findings.extend(problems),
+            }
+            continue;
+        }
         match Step::prepare(rule.clone(), source.session(), &mut target, Uuid::nil()).await {
             Ok(step) => {
                 findings.extend(step.remarks.clone());

@@ -81,7 +81,7 @@ pub struct Ledger {
     pub segment: i64,
     /// The pass.
     pub pass: i64,
-    /// `pass`, `sweep` or `trial`.
+    /// `pass`, `sweep`, `trial` or `procedure`.
     pub kind: &'static str,
     /// Whether it counts in the table's account.
     pub accounted: bool,

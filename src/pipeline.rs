@@ -5,14 +5,21 @@
 //! Progress is a callback: nothing here prints.
 
 mod claim;
+mod clerk;
 mod flow;
 mod gate;
+mod host;
 mod judge;
+mod kept;
 mod mode;
+mod procedure;
 mod reconcile;
 mod second;
+mod streams;
 mod sweep;
 mod table;
+
+pub use procedure::no_trial;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,8 +29,7 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::db::{Engine, Role, Session};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::plan::Known;
-use crate::plan::{Step, order};
+use crate::plan::{Job, Known, Step, order};
 use crate::rule::{Rule, RuleSet};
 use crate::source::{Snapshot, Source};
 use crate::state::{Account, CodeCounts, Counts, SegmentRecord, State, StateError};
@@ -243,10 +249,17 @@ pub async fn run(
     let snapshot = source.snapshot().await?;
     for rule in &rules {
         if rule.has.run {
+            match Job::prepare(rule.clone(), source.session(), &mut target).await {
+                Ok(job) => steps.push(Work::Job(Box::new(job))),
+                Err(problems) => findings.extend(problems),
+            }
+            if options.limit.is_some() || options.row.is_some() {
+                findings.push(procedure::no_trial(rule));
+            }
             continue;
         }
         match Step::prepare(rule.clone(), source.session(), &mut target, namespace).await {
-            Ok(step) => steps.push(step),
+            Ok(step) => steps.push(Work::Step(Box::new(step))),
             Err(problems) => findings.extend(problems),
         }
     }
@@ -272,11 +285,11 @@ pub async fn run(
     };
     if options.dry_run {
         let mut outcome = Outcome::default();
-        return tables(&mut world, &rules, steps, &mut outcome)
+        return tables(&mut world, steps, &mut outcome)
             .await
             .map(|()| outcome);
     }
-    let changed = mode::refusals(&mut world, &steps, exists).await?;
+    let changed = mode::refusals(&mut world, &rules, exists).await?;
     if !changed.is_empty() {
         return Err(RunError::Refused(changed));
     }
@@ -286,7 +299,7 @@ pub async fn run(
         namespace_made: claimed.made,
         ..Outcome::default()
     };
-    let result = tables(&mut world, &rules, steps, &mut outcome).await;
+    let result = tables(&mut world, steps, &mut outcome).await;
     crate::db::failpoint("run.finish");
     let (status, exit) = match &result {
         Ok(()) if outcome.interrupted => ("interrupted", 130),
@@ -299,23 +312,27 @@ pub async fn run(
     Ok(outcome)
 }
 
+/// What is done about one rule.
+enum Work {
+    /// Its rows are read, judged and written.
+    Step(Box<Step>),
+    /// It does so itself.
+    Job(Box<Job>),
+}
+
 async fn tables(
     world: &mut World<'_>,
-    rules: &[Arc<Rule>],
-    steps: Vec<Step>,
+    steps: Vec<Work>,
     outcome: &mut Outcome,
 ) -> Result<(), RunError> {
-    let mut steps = steps.into_iter();
-    for rule in rules {
+    for work in steps {
         if world.stop.asked() {
             outcome.interrupted = true;
             break;
         }
-        let done = if rule.has.run {
-            claim::procedure(world, rule).await?
-        } else {
-            let Some(step) = steps.next() else { break };
-            table::run(world, step).await?
+        let done = match work {
+            Work::Step(step) => table::run(world, *step).await?,
+            Work::Job(job) => procedure::run(world, &job).await?,
         };
         outcome.rules.push(done);
     }

@@ -2,10 +2,12 @@
 
 mod fetch;
 mod input;
+mod job;
 mod order;
 mod step;
 mod wants;
 
+pub use job::Job;
 pub use order::order;
 pub use step::Step;
 pub use wants::{Known, Wants};

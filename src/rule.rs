@@ -17,6 +17,7 @@ mod lint;
 mod lint_tests;
 mod load;
 mod read;
+mod scribe;
 #[cfg(test)]
 mod shipped_tests;
 mod testing;
@@ -32,6 +33,7 @@ pub use header::{CopyPair, Existing, Header, IdsDecl, LookupDecl, Reconcile, Sid
 pub use judge::Judge;
 pub use lint::Shapes;
 pub use load::{Library, RuleSet};
+pub use scribe::{Scribe, Slip};
 pub use testing::{TestResult, run_tests};
 
 /// Where the header's keys stand: path joined by U+001F → line and column.

@@ -25,6 +25,7 @@ mod keys;
 mod kill;
 mod preview;
 mod privacy;
+mod procedure;
 mod rerun;
 mod scale1;
 mod seed_classes;

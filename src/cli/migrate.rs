@@ -93,6 +93,12 @@ pub(super) async fn migrate(
     how: &How,
 ) -> Result<Outcome, Failure> {
     let asked = setup::sound_rules(config, names)?;
+    if how.limit.is_some() || how.row.is_some() {
+        let procedural = asked.rules.iter().find(|rule| rule.has.run);
+        if let Some(rule) = procedural {
+            return Err(Failure::usage(pipeline::no_trial(rule)));
+        }
+    }
     let all = setup::all_rules(config)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = Options {

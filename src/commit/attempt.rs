@@ -32,7 +32,7 @@ impl Writer {
         ledger: &Ledger,
         batch: &Batch,
     ) -> Result<Landed, CommitError> {
-        let fates = if ledger.prior.untouched {
+        let fates = if ledger.prior.untouched && ledger.prior.stated.is_empty() {
             Fates::fresh(batch)
         } else {
             adopt(self.session().await?, ledger, batch).await?.fates
@@ -125,6 +125,7 @@ impl Writer {
         sql.push_str(&quarantine(state, ledger, batch, &fates, id)?);
         sql.push_str(&images(ledger, id, &before)?);
         sql.push_str(&state.later_sql(&ledger.rule.name, id, &later)?);
+        sql.push_str(&state.stated_sql(&ledger.rule.name, id, &ledger.prior.stated)?);
         if !stale.is_empty() {
             let detail = serde_json::json!({ "keys": stale, "count": stale.len() });
             sql.push(';');

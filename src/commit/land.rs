@@ -94,7 +94,7 @@ impl Writer {
         change: Option<&str>,
     ) -> Result<Landed, CommitError> {
         let mut refused: Vec<(usize, Reject)> = Vec::new();
-        let mut careful = !ledger.prior.untouched;
+        let mut careful = !ledger.prior.untouched || !ledger.prior.stated.is_empty();
         let (mut attempts, mut rounds) = (0, 0);
         let deadline = tokio::time::Instant::now() + RETRY_FOR;
         let mut pause = RETRY_FIRST;

@@ -94,6 +94,16 @@ pub(super) async fn look(
             .await?,
         );
     }
+    let stated = ledger.prior.stated.iter();
+    let stated: Vec<_> = stated
+        .filter(|one| one.entity == to.table.name.name)
+        .map(|one| (one.key.clone(), one.id))
+        .collect();
+    if !stated.is_empty() {
+        let ids = stated.iter().map(|(_, id)| *id).collect();
+        rows.merge(&find(session, to, &Lookup::Ids(ids)).await?);
+        mapped.extend(stated);
+    }
     let (mut legacy, mut matched) = (
         HashMap::<_, Vec<usize>>::new(),
         HashMap::<_, Vec<usize>>::new(),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::db::{DbError, Engine, Session, literal};
 use crate::rule::{Existing, Rule};
-use crate::state::{State, StateError, text};
+use crate::state::{State, StateError, Stated, text};
 use crate::target::Destination;
 
 /// What is known of rows that are there already.
@@ -28,6 +28,8 @@ pub struct Prior {
     quarantined: HashSet<String>,
     /// Texts of the columns' constant defaults.
     pub defaults: HashMap<u16, String>,
+    /// Ids that a script stated since the last chunk; they go with the next one.
+    pub stated: Vec<Stated>,
 }
 
 impl Prior {
@@ -101,7 +103,7 @@ impl Prior {
                 .get_mut()
                 .unwrap_or_else(PoisonError::into_inner);
             for pass in [pass - 1, pass] {
-                for kind in ["pass", "sweep"] {
+                for kind in ["pass", "sweep", "procedure"] {
                     let mut after = 0;
                     loop {
                         let found = state

@@ -4,10 +4,9 @@ use std::process::Command;
 
 use uuid::Uuid;
 
-use super::{RuleOutcome, RunError, World};
+use super::{RunError, World};
 use crate::config::Config;
 use crate::db::{ErrorKind, Role, Session};
-use crate::rule::Rule;
 use crate::state::{Claim, RunRecord, State, StateError, host_name};
 
 pub(super) struct Claimed {
@@ -178,12 +177,4 @@ fn revision(config: &Config) -> String {
     };
     let changed = git(&["status", "--porcelain", "--", "."]).is_some_and(|s| !s.is_empty());
     if changed { format!("{head}+") } else { head }
-}
-
-/// A procedural rule.
-pub(super) async fn procedure(
-    _world: &mut World<'_>,
-    rule: &Rule,
-) -> Result<RuleOutcome, RunError> {
-    Err(crate::diagnostic::Diagnostic::error(format!("`{}` is procedural", rule.name)).into())
 }

@@ -42,6 +42,16 @@ pub(super) struct Flowed {
     pub(super) ids: Vec<(String, Uuid)>,
 }
 
+impl Flowed {
+    /// Asked to stop before the first row.
+    pub(super) fn stopped() -> Self {
+        Self {
+            interrupted: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// Moves rows until there are none left, somebody asks to stop, or something breaks.
 pub(super) async fn flow(
     world: &mut World<'_>,
@@ -202,7 +212,7 @@ async fn collect(
     failure.map_or(Ok(flowed), Err)
 }
 
-fn commit_failed(rule: &str, error: CommitError) -> RunError {
+pub(super) fn commit_failed(rule: &str, error: CommitError) -> RunError {
     match error {
         CommitError::State(error) => error.into(),
         CommitError::Db(error) => {

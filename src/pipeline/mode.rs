@@ -1,8 +1,9 @@
 //! What to do with a table: begin, go on, look for new keys, or nothing.
 
+use std::sync::Arc;
+
 use super::{Options, RunError, World};
 use crate::diagnostic::Diagnostic;
-use crate::plan::Step;
 use crate::row::Key;
 use crate::rule::Rule;
 use crate::state::{Account, Span};
@@ -42,28 +43,25 @@ pub(super) fn of(account: &Account, rule: &Rule, options: &Options) -> Mode {
 /// another is what nobody meant, unless they say so.
 pub(super) async fn refusals(
     world: &mut World<'_>,
-    steps: &[Step],
+    rules: &[Arc<Rule>],
     exists: bool,
 ) -> Result<Vec<Diagnostic>, RunError> {
     let mut refused = Vec::new();
     if !exists || world.options.accept_rule_change {
         return Ok(refused);
     }
-    for step in steps {
-        let account = world
-            .state
-            .account(&mut world.target, &step.rule.name)
-            .await?;
-        let changed = account.transform_fp != step.rule.fingerprints.transform;
-        if changed && matches!(of(&account, &step.rule, world.options), Mode::Resume(_)) {
+    for rule in rules {
+        let account = world.state.account(&mut world.target, &rule.name).await?;
+        let changed = account.transform_fp != rule.fingerprints.transform;
+        if changed && matches!(of(&account, rule, world.options), Mode::Resume(_)) {
             let c = account.counts;
             refused.push(
                 Diagnostic::error(format!(
                     "the rule `{}` changed since its table was begun",
-                    step.rule.name
+                    rule.name
                 ))
                 .at(crate::diagnostic::Place::file(
-                    step.rule.path.display().to_string(),
+                    rule.path.display().to_string(),
                 ))
                 .note(format!(
                     "{} of {} base rows are done by the version before; nothing was written now",

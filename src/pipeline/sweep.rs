@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::flow::{Flowed, Reading, flow};
 use super::judge::Budget;
 use super::table::{ledger, record};
-use super::{Event, RunError, World, gate, second};
+use super::{Event, RunError, World, gate, procedure, second};
 use crate::commit::{Batch, Prior, Writer};
 use crate::plan::Step;
 use crate::row::Key;
@@ -42,6 +42,9 @@ pub(super) async fn run(
     if !world.options.dry_run {
         world.open(&rule, &mut segment, false).await?;
     }
+    if procedure::before(world, step, &segment).await? {
+        return Ok(Flowed::stopped());
+    }
     let prior = Prior::look(
         &mut world.target,
         state,
@@ -52,7 +55,7 @@ pub(super) async fn run(
     )
     .await?;
     let ledger = Arc::new(ledger(world, step, segment.id, pass, Kind::Sweep, prior));
-    let flowed = flow(
+    let mut flowed = flow(
         world,
         step,
         &ledger,
@@ -64,6 +67,10 @@ pub(super) async fn run(
         return Ok(flowed);
     }
     second::run(world, step, &ledger).await?;
+    if procedure::after(world, step, &segment).await? {
+        flowed.interrupted = true;
+        return Ok(flowed);
+    }
     // rows that fail `where` are in no manifest: their number is brought up to date by a line of its own
     let moved = filtered - account.counts.filtered;
     if moved != 0 {

@@ -6,11 +6,12 @@ use std::time::Instant;
 use super::flow::{Flowed, Reading, flow};
 use super::judge::Budget;
 use super::mode::{Mode, gaps, of};
-use super::{Event, RuleOutcome, RunError, What, World, gate, second, sweep};
+use super::{Event, RuleOutcome, RunError, What, World, gate, procedure, second, sweep};
 use crate::commit::{Ledger, Masker, Prior};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Step;
 use crate::row::Key;
+use crate::rule::Rule;
 use crate::state::{Account, Kind, SegmentRecord};
 
 /// Takes the table of one rule as far as it goes.
@@ -62,7 +63,7 @@ pub(super) async fn run(world: &mut World<'_>, mut step: Step) -> Result<RuleOut
         outcome.codes = flowed.codes;
     }
     outcome.account = world.account(&rule.name).await?;
-    outcome.missed = missed(&step, &outcome);
+    outcome.missed = missed(&rule, &outcome);
     outcome.seconds = began.elapsed().as_secs_f64();
     world.watcher.event(Event::RuleFinished {
         rule: &rule.name,
@@ -105,6 +106,7 @@ async fn through(
             .await?
     };
     if world.options.dry_run {
+        procedure::before(world, step, &record(world, step, pass, Kind::Pass, (0, 0))).await?;
         let prior = Prior::look(
             &mut world.target,
             world.exists.then_some(world.state),
@@ -129,6 +131,9 @@ async fn through(
     let mut segment = record(world, step, pass, Kind::Pass, (base, read));
     world.open(&rule, &mut segment, fresh && pass > 1).await?;
     World::point("segment.open");
+    if procedure::before(world, step, &segment).await? {
+        return Ok(Flowed::stopped());
+    }
     let written = if fresh { 0 } else { account.counts.target_rows };
     let prior = Prior::look(
         &mut world.target,
@@ -140,7 +145,7 @@ async fn through(
     )
     .await?;
     let ledger = Arc::new(ledger(world, step, segment.id, pass, Kind::Pass, prior));
-    let flowed = flow(
+    let mut flowed = flow(
         world,
         step,
         &ledger,
@@ -152,6 +157,10 @@ async fn through(
         return Ok(flowed);
     }
     second::run(world, step, &ledger).await?;
+    if procedure::after(world, step, &segment).await? {
+        flowed.interrupted = true;
+        return Ok(flowed);
+    }
     World::point("gate.after");
     outcome.problems = gate::after(world, step, pass, &segment).await?;
     let writer = world
@@ -208,6 +217,9 @@ async fn trial(world: &mut World<'_>, step: &mut Step) -> Result<Flowed, RunErro
     let mut segment = record(world, step, 0, Kind::Trial, (0, 0));
     if !world.options.dry_run {
         world.open(&rule, &mut segment, false).await?;
+    }
+    if procedure::before(world, step, &segment).await? {
+        return Ok(Flowed::stopped());
     }
     let state = world.exists.then_some(world.state);
     let prior = Prior::look(&mut world.target, state, &step.to, &rule, 0, 0).await?;
@@ -283,8 +295,8 @@ fn budget(account: &Account, fresh: bool) -> Budget {
 }
 
 /// The rule's own expectation: written of what it did not skip.
-fn missed(step: &Step, outcome: &RuleOutcome) -> Option<String> {
-    let expected = step.rule.header.min_success?;
+pub(super) fn missed(rule: &Rule, outcome: &RuleOutcome) -> Option<String> {
+    let expected = rule.header.min_success?;
     let (c, partial) = match outcome.what {
         What::DryRun | What::Trial => (outcome.this_run, outcome.what == What::Trial),
         _ => (outcome.account.counts, !outcome.account.done),

@@ -159,7 +159,7 @@ fn dedup(findings: &mut Vec<Diagnostic>) {
     });
 }
 
-async fn base_table(rule: &Rule, source: &mut Session) -> Result<Table, Diagnostic> {
+pub(super) async fn base_table(rule: &Rule, source: &mut Session) -> Result<Table, Diagnostic> {
     let name = TableName::parse(&rule.header.base);
     match catalog::table(source, &name).await? {
         Some(table) => Ok(table),
@@ -167,7 +167,10 @@ async fn base_table(rule: &Rule, source: &mut Session) -> Result<Table, Diagnost
     }
 }
 
-async fn target_table(rule: &Rule, target: &mut Session) -> Result<Arc<Table>, Diagnostic> {
+pub(super) async fn target_table(
+    rule: &Rule,
+    target: &mut Session,
+) -> Result<Arc<Table>, Diagnostic> {
     let name = TableName::parse(&rule.header.target);
     match catalog::table(target, &name).await? {
         Some(table) => Ok(Arc::new(table)),
@@ -234,7 +237,7 @@ async fn available(
         })
 }
 
-fn key_types(rule: &Rule, base: &Table, findings: &mut Vec<Diagnostic>) -> Vec<Logical> {
+pub(super) fn key_types(rule: &Rule, base: &Table, findings: &mut Vec<Diagnostic>) -> Vec<Logical> {
     let mut types = Vec::new();
     for name in &rule.header.key {
         match base.column(name) {

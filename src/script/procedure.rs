@@ -3,10 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rhai::{Dynamic, Engine, Map};
 
-use super::context::{Context, Declared, Fallible, HostFault};
+use super::context::{Context, Declared, Fallible, HostFault, RaisedVerdict};
 use super::host::{Answer, Database, Host, HostCall, HostReply};
 use super::program::Program;
 use super::row::Row;
@@ -14,7 +16,7 @@ use super::stream::{Stream, rows_of};
 use super::verdicts::{id_value, key_text};
 use super::{SourceText, fault, json, made};
 use crate::diagnostic::Diagnostic;
-use crate::row::Key;
+use crate::row::{Key, Stage};
 
 /// A rule whose functions may call the databases through a [`Host`].
 pub struct Procedure {
@@ -48,6 +50,18 @@ impl Procedure {
         let rule = &self.program.files[0];
         if let Some(raised) = raised {
             let (line, column) = super::literal::line_column(raised.position);
+            if let RaisedVerdict::Reject {
+                stage: Stage::Read,
+                why,
+                ..
+            } = &raised.verdict
+            {
+                return Err(Diagnostic::error(format!(
+                    "`{name}` read a value that it cannot be given: {why}"
+                ))
+                .at(rule.place(line, column))
+                .hint("select it as text, or leave the row out and say so"));
+            }
             return Err(Diagnostic::error(format!("`{}` has no row to speak of in `{name}`", raised.verdict.code()))
                 .at(rule.place(line, column))
                 .hint("a procedural rule says `target.skip(key, code)` or `target.reject(key, code, why)`"));
@@ -67,6 +81,12 @@ impl Procedure {
             .hint("end it with `checkpoint.commit(name, value)`"));
         }
         Ok(())
+    }
+
+    /// Ends a call that is under way, from another thread, as soon as this is true.
+    pub fn end_when(&mut self, asked: Arc<AtomicBool>) {
+        let ended = move |_| asked.load(Ordering::Relaxed).then_some(Dynamic::UNIT);
+        self.program.engine.on_progress(ended);
     }
 
     /// What `print` and `debug` said since it was last asked.
@@ -212,7 +232,7 @@ fn register_writing(engine: &mut Engine) {
             let of = key_of(&key)?;
             let mut values = Vec::with_capacity(columns.len());
             for (name, value) in columns {
-                match made::scalar(&value, false) {
+                match made::scalar(&value, true) {
                     Ok(scalar) => values.push((name.to_string(), scalar)),
                     Err(misfit) => {
                         return HostFault::fail(format!("column `{name}`: {}", misfit.why));

@@ -35,7 +35,7 @@ impl IntoIterator for Stream {
 /// The rows of a stream, page by page.
 pub(super) struct Streaming {
     stream: Stream,
-    page: std::vec::IntoIter<Row>,
+    page: std::vec::IntoIter<(Key, Row)>,
     is_done: bool,
 }
 
@@ -43,7 +43,7 @@ impl Iterator for Streaming {
     type Item = Fallible<Row>;
 
     fn next(&mut self) -> Option<Fallible<Row>> {
-        if let Some(row) = self.page.next() {
+        if let Some(row) = self.take() {
             return Some(Ok(row));
         }
         if self.is_done {
@@ -56,7 +56,7 @@ impl Iterator for Streaming {
             }
             Ok(page) => {
                 self.page = page.into_iter();
-                self.page.next().map(Ok)
+                self.take().map(Ok)
             }
             Err(error) => {
                 self.is_done = true;
@@ -66,9 +66,18 @@ impl Iterator for Streaming {
     }
 }
 
+impl Streaming {
+    /// The next row of the page. From now on it needs a verdict; the rows behind it do not yet.
+    fn take(&mut self) -> Option<Row> {
+        let (key, row) = self.page.next()?;
+        self.stream.desk.opened(key);
+        Some(row)
+    }
+}
+
 impl Stream {
-    /// The next rows; each of them now needs a verdict.
-    fn next_page(&self) -> Fallible<Vec<Row>> {
+    /// The next rows with their keys.
+    fn next_page(&self) -> Fallible<Vec<(Key, Row)>> {
         let answer = self.desk.rows(HostCall::NextRows {
             stream: self.number,
         })?;
@@ -83,6 +92,7 @@ impl Stream {
                 }
             }
         }
+        let mut keys = Vec::with_capacity(answer.rows.len());
         for row in 0..answer.rows.len() {
             let mut parts = Vec::with_capacity(columns.len());
             for column in &columns {
@@ -91,9 +101,9 @@ impl Stream {
                     _ => return HostFault::fail("`source.rows`: a key is NULL or not text"),
                 }
             }
-            self.desk.opened(Key(parts));
+            keys.push(Key(parts));
         }
-        Ok(read_rows(&answer).collect())
+        Ok(keys.into_iter().zip(read_rows(&answer)).collect())
     }
 }
 

@@ -127,7 +127,7 @@ pub struct Account {
     pub transform_fp: String,
     /// The *gate* fingerprint of the newest segment.
     pub gate_fp: String,
-    /// Hi key of the last chunk, as JSON.
+    /// Hi key of the last chunk, or the last value that a script committed with, as JSON.
     pub checkpoint: String,
     /// Server time of the last commit.
     pub last_commit: String,
@@ -202,7 +202,7 @@ impl State {
         }
         let last = session
             .query(&format!(
-                "select hi {which} and kind = 'pass' order by no desc limit 1"
+                "select hi {which} and kind in ('pass', 'procedure') order by no desc, id desc limit 1"
             ))
             .await?;
         account.checkpoint = if last.is_empty() {

@@ -10,9 +10,10 @@ use crate::state::{Manifest, State, StateError, number, text};
 pub struct Span {
     /// Position among the chunks of the pass.
     pub no: i64,
-    /// Exclusive.
+    /// Exclusive. In a chunk of a script, which is no range, the checkpoint's name.
     pub lo: Option<Key>,
-    /// Inclusive; `None` for chunks that are no range (sweep, trial).
+    /// Inclusive; `None` for chunks that are no range (sweep, trial). In a chunk of a script the
+    /// checkpoint's value.
     pub hi: Option<Key>,
 }
 
@@ -224,7 +225,7 @@ impl State {
     }
 
     /// The manifests of a pass by chunk id, each with its range; at most `limit` after chunk `after`.
-    /// `kind` is `pass` or `sweep`.
+    /// `kind` is `pass`, `sweep` or `procedure`.
     pub async fn manifests(
         self,
         session: &mut Session,

@@ -31,6 +31,7 @@ const TABLES: &[(&str, &str)] = &[
          gate_fp text not null, opened_at {time} not null, closed_at {time}, complete int not null default 0",
     ),
     // lo is exclusive, hi inclusive; both are JSON arrays of key texts. no orders the chunks of a pass by key.
+    // In chunks of kind `procedure`, which are no ranges, lo holds the checkpoint's name and hi its value as JSON text.
     (
         "chunk",
         "id bigint primary key, segment_id bigint not null, run_id bigint not null, rule text not null, pass int not null, kind text not null, \
@@ -54,6 +55,11 @@ const TABLES: &[(&str, &str)] = &[
         "later",
         "rule text not null, chunk_id bigint not null, key text not null, target_id {uuid} not null, value {uuid} not null, \
          primary key (rule, target_id)",
+    ),
+    // Ids that a script stated with `ids.put`: which row of `entity` a legacy key is.
+    (
+        "stated",
+        "entity text not null, key text not null, id {uuid} not null, rule text not null, chunk_id bigint not null, primary key (entity, key)",
     ),
     (
         "accepted",
