@@ -54,7 +54,7 @@ impl Prior {
             _ => false,
         };
         let mut prior = Self {
-            untouched: rows == written && !dangling,
+            untouched: rows == written && !to.unguarded && !dangling,
             mappings,
             ..Self::default()
         };

@@ -86,10 +86,7 @@ async fn attempt(
 ) -> Result<Option<DbError>, DbError> {
     let rows: Vec<&OutRow> = piece.iter().flat_map(|p| p.rows.iter().copied()).collect();
     let mut tried = insert(session, to, &rows).await.map(drop);
-    if tried.is_ok()
-        && to.engine == Engine::Sqlite
-        && to.table.foreign_keys.iter().any(|k| k.deferrable)
-    {
+    if tried.is_ok() && to.engine == Engine::Sqlite && !to.table.foreign_keys.is_empty() {
         tried = deferred_in_sqlite(session, to).await;
     }
     if tried.is_ok() {
@@ -110,7 +107,8 @@ async fn attempt(
     }
 }
 
-/// SQLite says of a deferred constraint only at COMMIT that it failed; asked for, it lists the rows.
+/// SQLite says of a deferred constraint only at COMMIT that it failed, and its catalog does not tell
+/// which constraints are deferred; asked for, it lists the rows that break one.
 async fn deferred_in_sqlite(session: &mut Session, to: &Destination) -> Result<(), DbError> {
     let broken = session
         .query(&format!("pragma foreign_key_check({})", to.sql()))
