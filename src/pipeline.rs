@@ -11,6 +11,7 @@ mod gate;
 mod host;
 mod judge;
 mod kept;
+mod known;
 mod mode;
 mod procedure;
 mod reconcile;

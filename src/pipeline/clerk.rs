@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::flow::{Flowed, commit_failed};
 use super::host::{Asking, Call};
 use super::kept::Kept;
-use super::streams::{Streams, select, sentence};
+use super::streams::{Given, Streams, select};
 use super::{Event, RunError, World};
 use crate::commit::{Ledger, Masker, Prior, Writer};
-use crate::db::{TableName, ident, literal, typed_literal};
+use crate::db::TableName;
 use crate::diagnostic::Diagnostic;
 use crate::plan::Job;
 use crate::row::{Key, Reject, Stage, Verdict};
@@ -42,20 +42,20 @@ impl Place {
 
 /// One call and everything it has asked for so far.
 pub(super) struct Clerk<'w, 'a> {
-    world: &'w mut World<'a>,
-    job: &'w Job,
+    pub(super) world: &'w mut World<'a>,
+    pub(super) job: &'w Job,
     place: Place,
     scribe: Scribe,
     writer: Writer,
     ledger: Option<Ledger>,
     streams: Streams,
-    kept: Kept,
-    stated: Vec<Stated>,
-    known: HashMap<String, HashMap<String, Uuid>>,
+    pub(super) kept: Kept,
+    pub(super) stated: Vec<Stated>,
+    pub(super) known: HashMap<String, HashMap<String, Uuid>>,
     checkpoints: HashMap<String, String>,
     /// Keys that this pass has committed.
     landed: Option<HashSet<String>>,
-    flowed: Flowed,
+    pub(super) flowed: Flowed,
     /// The run is over, whatever the script makes of it.
     over: Option<RunError>,
 }
@@ -135,16 +135,12 @@ impl Clerk<'_, '_> {
             HostCall::Write { table, columns, of } => {
                 self.own_table(&table)?;
                 let given = self.streams.given.get(&of);
-                let verdict = match given.and_then(super::streams::Given::fault) {
-                    Some(why) => Err(Slip::Row(Box::new(Reject::new(
-                        Stage::Read,
-                        "bad_value",
-                        why,
-                    )))),
-                    None => {
-                        let key_type = given.and_then(|given| given.key_type.as_ref());
-                        self.scribe.row(&columns, &of, key_type)
-                    }
+                let verdict = if let Some(why) = given.and_then(Given::fault) {
+                    let reject = Reject::new(Stage::Read, "bad_value", why);
+                    Err(Slip::Row(Box::new(reject)))
+                } else {
+                    let key_type = given.and_then(|given| given.key_type.as_ref());
+                    self.scribe.row(&columns, &of, key_type)
                 };
                 let verdict = match verdict {
                     Ok(row) => Verdict::Write(vec![row]),
@@ -175,7 +171,7 @@ impl Clerk<'_, '_> {
     }
 
     /// One rule fills one table, so that each table has one account.
-    fn own_table(&self, table: &str) -> Result<(), String> {
+    pub(super) fn own_table(&self, table: &str) -> Result<(), String> {
         let (named, own) = (TableName::parse(table), &self.job.to.table.name);
         let same_schema = named.schema.as_deref().unwrap_or("public")
             == own.schema.as_deref().unwrap_or("public");
@@ -380,91 +376,5 @@ impl Clerk<'_, '_> {
             return Err("interrupted".to_owned());
         }
         Ok(())
-    }
-
-    /// The id of a legacy key: decided in this call, stated, in the table's legacy column, or in a manifest.
-    async fn id(&mut self, table: &str, key: &Key) -> Result<Option<Uuid>, String> {
-        let entity = TableName::parse(table).name;
-        let text = key.to_string();
-        let stated = self.stated.iter().rev();
-        let mut stated = stated.filter(|one| one.entity == entity && one.key == text);
-        if let Some(one) = stated.next() {
-            return Ok(Some(one.id));
-        }
-        if self.own_table(table).is_ok()
-            && let Some(id) = self.kept.id(key)
-        {
-            return Ok(Some(id));
-        }
-        if let Some(id) = self.by_legacy(table, key).await? {
-            return Ok(Some(id));
-        }
-        if !self.known.contains_key(&entity) {
-            let mut known = HashMap::new();
-            if self.world.exists {
-                let state = self.world.state;
-                let read = state.known_ids(&mut self.world.target, &entity).await;
-                known = read.map_err(|error| error.to_string())?;
-            }
-            // ids that a dry run gave in the rules before this one
-            if let Some(more) = self.world.known.get(table) {
-                known.extend(more.iter().map(|(key, id)| (key.clone(), *id)));
-            }
-            self.known.insert(entity.clone(), known);
-        }
-        let own = self.own_table(table).is_ok();
-        let flowed = self.flowed.ids.iter().filter(|_| own);
-        let mut flowed = flowed.filter(|(known, _)| *known == text);
-        Ok(flowed
-            .next()
-            .map(|(_, id)| *id)
-            .or_else(|| self.known.get(&entity)?.get(&text).copied()))
-    }
-
-    async fn by_legacy(&mut self, table: &str, key: &Key) -> Result<Option<Uuid>, String> {
-        let header = &self.job.rule.header;
-        let declared = header.ids.iter().find(|d| d.entity == table);
-        let legacy = match declared {
-            Some(declared) => declared.legacy.as_ref(),
-            None if self.own_table(table).is_ok() => header.legacy.as_ref(),
-            None => None,
-        };
-        let (Some(legacy), [text]) = (legacy, &key.0[..]) else {
-            return Ok(None);
-        };
-        let target = &mut self.world.target;
-        let name = TableName::parse(table);
-        let shape = crate::catalog::table(target, &name).await;
-        let Some(shape) = shape.map_err(|error| sentence(&error))? else {
-            return Err(format!("the target has no table `{table}`"));
-        };
-        let (Some(column), Some(id)) = (shape.column(legacy), shape.id_column()) else {
-            return Err(format!(
-                "`{table}` has no column `{legacy}`, or no uuid primary key"
-            ));
-        };
-        let engine = target.engine();
-        // a text that is no value of the column's type is nobody's key
-        let value = match typed_literal(engine, &column.logical, text) {
-            Ok(value) => value,
-            Err(_) => literal(engine, text).map_err(|error| sentence(&error))?,
-        };
-        let sql = format!(
-            "select {} from {} where {} = {value} limit 2",
-            ident(&id.name),
-            name.sql(engine),
-            ident(legacy)
-        );
-        let rows = target.query(&sql).await.map_err(|e| sentence(&e))?;
-        if rows.len() > 1 {
-            return Err(format!(
-                "`ids.get`: two rows of `{table}` have the key {key}"
-            ));
-        }
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        let id = rows.text(0, 0).and_then(Result::ok);
-        Ok(id.and_then(|id| id.parse().ok()))
     }
 }

@@ -42,16 +42,6 @@ pub(super) struct Flowed {
     pub(super) ids: Vec<(String, Uuid)>,
 }
 
-impl Flowed {
-    /// Asked to stop before the first row.
-    pub(super) fn stopped() -> Self {
-        Self {
-            interrupted: true,
-            ..Self::default()
-        }
-    }
-}
-
 /// Moves rows until there are none left, somebody asks to stop, or something breaks.
 pub(super) async fn flow(
     world: &mut World<'_>,

@@ -60,15 +60,13 @@ impl Call {
 
     /// How it ended. Called when there are no more questions: the thread is at its last line.
     pub(super) fn join(mut self) -> (Result<(), Diagnostic>, Vec<String>) {
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Ok(ended)) => (ended.result, ended.printed),
-            _ => {
-                let problem = Diagnostic::error(
-                    "the script thread ended without a word; nothing of its chunk was written",
-                );
-                (Err(problem), vec![])
-            }
+        if let Some(Ok(ended)) = self.thread.take().map(JoinHandle::join) {
+            return (ended.result, ended.printed);
         }
+        let problem = Diagnostic::error(
+            "the script thread ended without a word; nothing of its chunk was written",
+        );
+        (Err(problem), vec![])
     }
 }
 

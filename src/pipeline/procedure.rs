@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::clerk::{Place, call};
+use super::flow::Flowed;
 use super::mode::{Mode, of};
 use super::{Event, RuleOutcome, RunError, What, World, table};
 use crate::diagnostic::Diagnostic;
@@ -188,6 +189,14 @@ pub(super) async fn after(
         return Ok(false);
     }
     hook(world, step, "after", segment).await
+}
+
+/// What a table comes to when its first hook was interrupted.
+pub(super) fn stopped() -> Flowed {
+    Flowed {
+        interrupted: true,
+        ..Flowed::default()
+    }
 }
 
 async fn hook(

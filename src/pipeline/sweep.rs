@@ -43,7 +43,7 @@ pub(super) async fn run(
         world.open(&rule, &mut segment, false).await?;
     }
     if procedure::before(world, step, &segment).await? {
-        return Ok(Flowed::stopped());
+        return Ok(procedure::stopped());
     }
     let prior = Prior::look(
         &mut world.target,

@@ -132,7 +132,7 @@ async fn through(
     world.open(&rule, &mut segment, fresh && pass > 1).await?;
     World::point("segment.open");
     if procedure::before(world, step, &segment).await? {
-        return Ok(Flowed::stopped());
+        return Ok(procedure::stopped());
     }
     let written = if fresh { 0 } else { account.counts.target_rows };
     let prior = Prior::look(
@@ -219,7 +219,7 @@ async fn trial(world: &mut World<'_>, step: &mut Step) -> Result<Flowed, RunErro
         world.open(&rule, &mut segment, false).await?;
     }
     if procedure::before(world, step, &segment).await? {
-        return Ok(Flowed::stopped());
+        return Ok(procedure::stopped());
     }
     let state = world.exists.then_some(world.state);
     let prior = Prior::look(&mut world.target, state, &step.to, &rule, 0, 0).await?;
