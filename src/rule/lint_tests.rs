@@ -95,11 +95,13 @@ fn columns_that_are_not_there() {
 
 #[test]
 fn ids_of_another_table_than_the_column_references() {
+    let mut parent = target().name.clone();
+    "orders".clone_into(&mut parent.name);
     let table = crate::catalog::Table {
         foreign_keys: vec![crate::catalog::ForeignKey {
             name: "goal_order_id_fkey".to_owned(),
             columns: vec!["order_id".to_owned()],
-            table: crate::db::TableName::parse("orders"),
+            table: parent,
             ref_columns: vec!["id".to_owned()],
             deferrable: false,
             on_delete: "NO ACTION".to_owned(),
