@@ -16,7 +16,13 @@ pub(super) fn of(source: &SourceText, libs: &[SourceText]) -> Fingerprints {
             transform.update(format!("lib {}:{}", file.stem().len(), file.stem()));
         }
         let tokens = script::tokens(&file.text);
-        let (judging, deciding): (Vec<_>, Vec<_>) = parts(&tokens)
+        // what a library offers may be asked from anywhere
+        let idle = if file.path == source.path {
+            idle(&tokens, libs)
+        } else {
+            vec![]
+        };
+        let (judging, deciding): (Vec<_>, Vec<_>) = parts(&tokens, &idle)
             .into_iter()
             .partition(|(is_gate, _)| *is_gate);
         feed(&mut gate, judging.into_iter().flat_map(|(_, part)| part));
@@ -55,13 +61,68 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Cuts a file into stretches that belong to the gate (test functions, gate keys of `RULE`) or not.
-fn parts(tokens: &[Token]) -> Vec<(bool, &[Token])> {
+/// Where a run begins to read a rule.
+const ROOTS: [&str; 6] = ["RULE", "transform", "validate", "before", "after", "run"];
+
+/// Functions and constants of a rule that no run reaches: what tests are made of. A name counts as
+/// reached wherever it is written, so a rule is rather too careful than wrong.
+fn idle(tokens: &[Token], libs: &[SourceText]) -> Vec<(usize, usize)> {
+    let mut items: Vec<(usize, usize)> = (0..tokens.len())
+        .filter_map(|at| Some((at, item(tokens, at)?)))
+        .collect();
+    let name = |at: usize| tokens[at + 1].text.as_str();
+    // libraries see the rule's constants, and nothing else of it
+    let of_libs: Vec<Token> = libs
+        .iter()
+        .flat_map(|lib| script::tokens(&lib.text))
+        .collect();
+    let is_root = |at: usize| {
+        let is_constant = tokens[at].text == "const";
+        ROOTS.contains(&name(at)) || is_constant && names(&of_libs, name(at))
+    };
+    let mut open: Vec<(usize, usize)> = items.extract_if(.., |(at, _)| is_root(*at)).collect();
+    while let Some((start, end)) = open.pop() {
+        let body = &tokens[start + 2..end];
+        open.extend(items.extract_if(.., |(at, _)| names(body, name(*at))));
+    }
+    items
+}
+
+/// Whether the tokens name it, be it as a text or in the middle of a template.
+fn names(tokens: &[Token], name: &str) -> bool {
+    tokens.iter().any(|token| {
+        token.text.trim_matches(['"', '\'']) == name
+            || token.text.starts_with('`') && token.text.contains(name)
+    })
+}
+
+/// Where the function or constant that begins here at top level ends.
+fn item(tokens: &[Token], at: usize) -> Option<usize> {
+    tokens.get(at + 1)?;
+    if tokens[at].depth > 0 {
+        return None;
+    }
+    let closing = match tokens[at].text.as_str() {
+        "fn" => "}",
+        "const" => ";",
+        _ => return None,
+    };
+    (at + 2..tokens.len())
+        .find(|i| tokens[*i].text == closing && tokens[*i].depth == 0)
+        .map(|end| end + 1)
+}
+
+/// Cuts a file into stretches that belong to the gate (what only tests use, gate keys of `RULE`) or not.
+fn parts<'t>(tokens: &'t [Token], idle: &[(usize, usize)]) -> Vec<(bool, &'t [Token])> {
     let mut out = Vec::new();
     let mut start = 0;
     let mut at = 0;
     while at < tokens.len() {
-        let end = test_function(tokens, at).or_else(|| gate_entry(tokens, at));
+        let unused = idle.iter().find(|(start, _)| *start == at);
+        let end = unused
+            .map(|(_, end)| *end)
+            .or_else(|| test_function(tokens, at))
+            .or_else(|| gate_entry(tokens, at));
         if let Some(end) = end {
             out.push((false, &tokens[start..at]));
             out.push((true, &tokens[at..end]));

@@ -95,11 +95,13 @@ fn columns_that_are_not_there() {
 
 #[test]
 fn ids_of_another_table_than_the_column_references() {
+    let mut parent = target().name.clone();
+    "orders".clone_into(&mut parent.name);
     let table = crate::catalog::Table {
         foreign_keys: vec![crate::catalog::ForeignKey {
             name: "goal_order_id_fkey".to_owned(),
             columns: vec!["order_id".to_owned()],
-            table: crate::db::TableName::parse("orders"),
+            table: parent,
             ref_columns: vec!["id".to_owned()],
             deferrable: false,
             on_delete: "NO ACTION".to_owned(),
@@ -282,6 +284,14 @@ fn fingerprints_ignore_layout_and_split_what_judges() {
     let tested = print(&format!("{text}\nfn test_x() {{ if true {{ }} }}"));
     assert_eq!(base.transform, tested.transform);
     assert_ne!(base.gate, tested.gate);
+    // a fixture is part of the tests, a helper is part of the rule wherever it is called from
+    let fixture = "const SIZE = 3;\nfn goods() { global::SIZE }\nfn test_x() { goods(); }";
+    let fixed = print(&format!("{text}\n{fixture}"));
+    assert_eq!(base.transform, fixed.transform);
+    assert_ne!(base.gate, fixed.gate);
+    let helped = text.replace("row.price", "`${goods()}`");
+    let helped = |size: &str| print(&format!("{helped}\n{}", fixture.replace('3', size)));
+    assert_ne!(helped("3").transform, helped("4").transform);
     assert_ne!(
         base.transform,
         print(&text.replace("row.price", "row.price * 2")).transform
