@@ -2,6 +2,7 @@
 
 mod calls;
 mod columns;
+mod returned;
 
 use rhai::{AST, ASTNode, Position, Stmt};
 
@@ -23,6 +24,8 @@ pub struct Facts {
     pub table: String,
     /// The target columns that the host fills: copied ones and the legacy key.
     pub filled: Vec<String>,
+    /// `transform` returns an array of maps.
+    pub many: bool,
 }
 
 /// A target column, as far as a script can be wrong about it.
@@ -90,9 +93,9 @@ fn functions(ast: &AST) -> Vec<Body> {
     let mut out = Vec::new();
     for function in ast.iter_functions() {
         let (name, count) = (function.name.to_owned(), function.params.len());
-        let alone = ast.clone_functions_only_filtered(|_, _, _, other, params| {
-            other == name && params == count
-        });
+        // `clone_functions_only_filtered` does not filter in this version of the engine
+        let mut alone = ast.clone_functions_only();
+        alone.retain_functions(|_, _, other, params| other == name && params == count);
         let mut statements = Vec::new();
         alone.walk(&mut |path: &[ASTNode]| {
             if let [ASTNode::Stmt(statement)] = path {

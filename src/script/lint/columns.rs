@@ -1,12 +1,10 @@
-//! Columns: what is read from the row, and what is returned for the target.
-
-use std::collections::BTreeSet;
+//! Columns that are read from the row.
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
-use super::{Body, Facts, Found, at, functions, suggest};
+use super::{Body, Facts, Found, at, functions, returned, suggest};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::script::{SourceText, literal};
+use crate::script::SourceText;
 use crate::value::Logical;
 
 pub(super) fn check(ast: &AST, file: &SourceText, facts: &Facts, found: &mut Found) {
@@ -17,12 +15,11 @@ pub(super) fn check(ast: &AST, file: &SourceText, facts: &Facts, found: &mut Fou
         }
         samples(ast, columns, file, found);
     }
-    if facts.target.is_some()
-        && let Some(definition) = bodies
-            .iter()
-            .find(|f| f.name == "transform" && f.params.len() == 1)
+    if let Some(definition) = bodies
+        .iter()
+        .find(|f| f.name == "transform" && f.params.len() == 1)
     {
-        returns(definition, file, facts, found);
+        returned::check(definition, file, facts, found);
     }
 }
 
@@ -166,132 +163,7 @@ fn samples(ast: &AST, columns: &[(String, Logical)], file: &SourceText, found: &
     });
 }
 
-/// Keys of the maps that `transform` returns, where they can be seen.
-#[derive(Default)]
-struct Returned {
-    keys: Vec<(String, Position)>,
-    /// Something returned could not be followed.
-    is_partial: bool,
-}
-
-fn returns(definition: &Body, file: &SourceText, facts: &Facts, found: &mut Found) {
-    let Some(target) = &facts.target else { return };
-    let mut returned = Returned::default();
-    last_of(&definition.statements, definition, &mut returned);
-    each_node(definition, &mut |node| {
-        if let ASTNode::Stmt(Stmt::Return(Some(expr), flags, _)) = node
-            && !flags.intersects(rhai::ASTFlags::BREAK)
-        {
-            follow(expr, definition, &mut returned);
-        }
-    });
-    for (name, position) in &returned.keys {
-        let problem = match target.iter().find(|column| column.name == *name) {
-            None => {
-                let problem =
-                    Diagnostic::error(format!("`{name}` is not a column of `{}`", facts.table));
-                suggest(
-                    problem,
-                    name,
-                    target.iter().map(|column| column.name.as_str()),
-                    "columns",
-                )
-            }
-            Some(column) if column.is_closed => Diagnostic::error(format!(
-                "`{name}` is computed and cannot be set by the rule"
-            )),
-            _ => continue,
-        };
-        found.problems.push(at(problem, file, *position));
-    }
-    if returned.is_partial {
-        return;
-    }
-    let set: BTreeSet<&str> = returned
-        .keys
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .chain(facts.filled.iter().map(String::as_str))
-        .collect();
-    for column in target
-        .iter()
-        .filter(|c| c.is_required && !set.contains(c.name.as_str()))
-    {
-        let message = format!(
-            "column `{}` of `{}` is never set: it has no default and cannot be NULL",
-            column.name, facts.table
-        );
-        let place = literal::function_place(file, "transform");
-        found.problems.push(
-            Diagnostic::error(message)
-                .at(place)
-                .hint("set it in the returned map, or in `RULE.copy`"),
-        );
-    }
-}
-
-fn last_of(statements: &[Stmt], definition: &Body, returned: &mut Returned) {
-    match statements.last() {
-        Some(Stmt::Expr(expr)) => follow(expr, definition, returned),
-        Some(Stmt::If(flow, _)) => {
-            last_of(flow.body.statements(), definition, returned);
-            last_of(flow.branch.statements(), definition, returned);
-        }
-        Some(Stmt::Block(block)) => last_of(block.statements(), definition, returned),
-        Some(Stmt::Return(..)) => {}
-        // a verdict returns nothing
-        Some(Stmt::FnCall(call, _)) if matches!(call.name.as_str(), "skip" | "reject") => {}
-        _ => returned.is_partial = true,
-    }
-}
-
-fn follow(expr: &Expr, definition: &Body, returned: &mut Returned) {
-    match expr {
-        Expr::Map(map, _) => returned
-            .keys
-            .extend(map.0.iter().map(|(key, _)| (key.name.to_string(), key.pos))),
-        Expr::Array(items, _) => items
-            .iter()
-            .for_each(|item| follow(item, definition, returned)),
-        Expr::Stmt(block) => last_of(block.statements(), definition, returned),
-        Expr::Variable(variable, ..) => variable_keys(&variable.1, definition, returned),
-        _ => returned.is_partial = true,
-    }
-}
-
-/// `let out = #{…}`, `out.column = …`, `links.push(#{…})`.
-fn variable_keys(name: &str, definition: &Body, returned: &mut Returned) {
-    let mut inits: Vec<Expr> = Vec::new();
-    each_node(definition, &mut |node| match node {
-        ASTNode::Stmt(Stmt::Var(var, ..)) if var.0.name.as_str() == name => {
-            inits.push(var.1.clone());
-        }
-        ASTNode::Stmt(Stmt::Assignment(assignment)) => {
-            if let Some((column, position)) = column_of(&assignment.1.lhs, name) {
-                returned.keys.push((column.to_owned(), position));
-            } else if is_variable(&assignment.1.lhs, name) {
-                inits.push(assignment.1.rhs.clone());
-            }
-        }
-        ASTNode::Expr(Expr::Dot(chain, ..)) if is_variable(&chain.lhs, name) => {
-            if let Expr::MethodCall(call, _) = &chain.rhs
-                && matches!(call.name.as_str(), "push" | "insert" | "mixin")
-            {
-                inits.extend(call.args.last().cloned());
-            }
-        }
-        _ => {}
-    });
-    returned.is_partial |= inits.is_empty();
-    for init in inits {
-        match init {
-            Expr::Variable(..) => returned.is_partial = true,
-            init => follow(&init, definition, returned),
-        }
-    }
-}
-
-fn each_node(definition: &Body, see: &mut dyn FnMut(&ASTNode)) {
+pub(super) fn each_node(definition: &Body, see: &mut dyn FnMut(&ASTNode)) {
     for statement in &definition.statements {
         statement.walk(&mut Vec::new(), &mut |path: &[ASTNode]| {
             if let Some(node) = path.last() {
@@ -302,12 +174,12 @@ fn each_node(definition: &Body, see: &mut dyn FnMut(&ASTNode)) {
     }
 }
 
-fn is_variable(expr: &Expr, name: &str) -> bool {
+pub(super) fn is_variable(expr: &Expr, name: &str) -> bool {
     matches!(expr, Expr::Variable(variable, ..) if variable.1.as_str() == name)
 }
 
 /// `x` of `row.x` or `row.x.more()`.
-fn column_of<'e>(expr: &'e Expr, row: &str) -> Option<(&'e str, Position)> {
+pub(super) fn column_of<'e>(expr: &'e Expr, row: &str) -> Option<(&'e str, Position)> {
     let Expr::Dot(chain, ..) = expr else {
         return None;
     };
