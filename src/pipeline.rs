@@ -14,6 +14,7 @@ mod kept;
 mod known;
 mod mode;
 mod procedure;
+mod reader;
 mod reconcile;
 mod second;
 mod streams;

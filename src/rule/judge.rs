@@ -36,11 +36,13 @@ impl Judge {
         answers: &Arc<Answers>,
     ) -> Judged {
         let verdict = match self.program.transform(rows, row, answers) {
-            Said::Made(made) => match self.write(&made, rows, row, key) {
-                Ok(out) => Verdict::Write(out),
-                Err(said) => as_verdict(said),
-            },
-            said => as_verdict(said),
+            Said::Made(made) => self.write(std::slice::from_ref(&made), rows, row, key),
+            Said::Many(made) => self.write_many(&made, rows, row, key),
+            said => Err(said),
+        };
+        let verdict = match verdict {
+            Ok(out) => Verdict::Write(out),
+            Err(said) => as_verdict(said),
         };
         let notes = self.program.take_notes();
         let is_written = matches!(verdict, Verdict::Write(_));
@@ -55,6 +57,28 @@ impl Judge {
         self.program.last_fault()
     }
 
+    fn write_many(
+        &mut self,
+        made: &[Made],
+        rows: &Rows,
+        row: usize,
+        key: &Key,
+    ) -> Result<Vec<OutRow>, Said> {
+        if !self.bound.rule.header.many {
+            return Err(self.wrong(
+                "`transform` must return a map of target columns, it returned an array",
+                "a rule that makes many rows of one says `rows: \"many\"`",
+            ));
+        }
+        if made.is_empty() {
+            return Err(self.wrong(
+                "`transform` returned an array without rows",
+                "call `skip(code)` for a row that becomes nothing",
+            ));
+        }
+        self.write(made, rows, row, key)
+    }
+
     fn write(
         &mut self,
         made: &[Made],
@@ -63,16 +87,6 @@ impl Judge {
         key: &Key,
     ) -> Result<Vec<OutRow>, Said> {
         let many = self.bound.rule.header.many;
-        if !many && made.len() != 1 {
-            return Err(self.wrong(
-                "`transform` returned an array; a rule that makes many rows of one says `rows: \"many\"`",
-            ));
-        }
-        if made.is_empty() {
-            return Err(self.wrong(
-                "`transform` returned no rows; call `skip(code)` for a row that becomes nothing",
-            ));
-        }
         let mut out: Vec<OutRow> = Vec::with_capacity(made.len());
         let mut seen: Vec<Vec<String>> = Vec::new();
         for one in made {
@@ -222,9 +236,10 @@ impl Judge {
         }
     }
 
-    fn wrong(&mut self, message: &str) -> Said {
+    fn wrong(&mut self, message: &str, hint: &str) -> Said {
         let place = self.program.key_place("transform", "");
-        self.program.fault(Diagnostic::error(message).at(place))
+        self.program
+            .fault(Diagnostic::error(message).at(place).hint(hint))
     }
 }
 
@@ -236,6 +251,6 @@ fn as_verdict(said: Said) -> Verdict {
     match said {
         Said::Skip(code) => Verdict::Skip(code),
         Said::Reject(reject) => Verdict::Reject(reject),
-        Said::Made(_) => Verdict::Write(vec![]),
+        Said::Made(_) | Said::Many(_) => Verdict::Write(vec![]),
     }
 }

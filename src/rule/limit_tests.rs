@@ -77,7 +77,7 @@ fn what_never_ends_is_one_clear_fault() {
     );
     assert_eq!(
         fault("[#{}, #{}]"),
-        "`transform` returned an array; a rule that makes many rows of one says `rows: \"many\"`"
+        "`transform` must return a map of target columns, it returned an array"
     );
     assert_eq!(
         fault("9223372036854775807 + row.id; #{}"),

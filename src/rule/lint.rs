@@ -129,6 +129,7 @@ impl Rule {
                 .map(|c| c.target.clone())
                 .chain(header.legacy.clone())
                 .collect(),
+            many: header.many,
         }
     }
 

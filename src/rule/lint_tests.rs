@@ -172,6 +172,97 @@ fn arithmetic_that_loses() {
     );
 }
 
+/// Functions come in no order, so each case is checked under several names of the helper.
+fn of_functions(functions: &str) -> Vec<String> {
+    let head = HEAD.replace(", \"price\"]", "]");
+    let check = |name: &str| findings(&format!("{head}{}", functions.replace("helper", name)));
+    let all = ["helper", "a", "zz", "metadata", "trail", "x1", "x2", "x3"].map(check);
+    assert!(all.iter().all(|one| one.len() == all[0].len()), "{all:?}");
+    all[0].clone()
+}
+
+#[test]
+fn maps_that_transform_does_not_return_have_any_keys() {
+    let sound = [
+        "fn transform(row) { #{ trail: helper(row) } }\nfn helper(row) { let kept = #{ ext: 1, type: row.id }; kept.status = 2; if row.paid { return #{ other: 3 }; } kept }",
+        "fn transform(row) { let kept = #{ ext: 1 }; kept.more = 2; #{ trail: kept } }\nfn helper() { #{ ext: 1 } }",
+        "fn transform(row) { let list = []; list.push(#{ ext: 1 }); #{ trail: list } }\nfn helper() { [#{ ext: 1 }] }",
+        "fn transform(row) { let all = [1].map(|x| { return #{ ext: x }; }); #{ trail: all } }\nfn helper() { }",
+        "fn transform(row) { let out = #{ label: #{ ext: 1 }.len().to_string() }; out }\nfn helper() { }",
+        "fn transform(row) { let out = helper(); out }\nfn helper() { #{ ext: 1 } }",
+        "fn transform(row) { for out in [#{ ext: 1 }] { if out.ext == 1 { } } let out = #{}; out }\nfn helper() { }",
+        "fn transform(row) { #{} }\nfn transform(row, helper) { #{ ext: 1 } }\nfn helper() { 1 }",
+    ];
+    for functions in sound {
+        assert_eq!(of_functions(functions), [""; 0], "{functions}");
+    }
+}
+
+#[test]
+fn maps_that_transform_returns_have_the_target_s_keys() {
+    let wrong = [
+        "fn helper() { 1 }\nfn transform(row) { #{ nope: 1 } }\nfn test_one() { assert_eq(1, 1); }",
+        "fn helper() { 1 }\nfn transform(row) { if row.paid { return #{ nope: 1 }; } #{} }",
+        "fn helper() { 1 }\nfn transform(row) { if row.paid { #{ nope: 1 } } else { #{} } }",
+        "fn helper() { 1 }\nfn transform(row) { let out = #{}; out.nope = 1; out }",
+        "fn helper() { 1 }\nfn transform(row) { let out = #{}; out[\"nope\"] = 1; out }",
+        "fn helper() { 1 }\nfn transform(row) { let out = (); if row.paid { out = #{ nope: 1 }; } out }",
+        "fn helper() { 1 }\nfn transform(row) { let out = #{}; out += #{ nope: 1 }; return out; }",
+    ];
+    for functions in wrong {
+        let found = of_functions(functions);
+        assert_eq!(found.len(), 1, "{functions}: {found:?}");
+        assert!(
+            found[0].ends_with("`nope` is not a column of `goal`"),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn many_rows_are_followed_into_their_list() {
+    let head = HEAD
+        .replace(", \"price\"]", "]")
+        .replace("key:", "rows: \"many\", match: [\"label\"], key:");
+    for body in [
+        "[#{ nope: 1 }]",
+        "let out = []; out.push(#{ nope: 1 }); out",
+        "let out = []; let one = #{}; one.nope = 1; out.push(one); out",
+        "if row.paid { return [#{ nope: 1 }]; } []",
+    ] {
+        let found = findings(&format!("{head}fn transform(row) {{\n{body}\n}}"));
+        assert_eq!(found.len(), 1, "{body}: {found:?}");
+        assert!(
+            found[0].ends_with("`nope` is not a column of `goal`"),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_map_is_named_at_its_place() {
+    for (body, place, what) in [
+        ("  if row.paid { return 42; }\n  #{}", "6:24", "a number"),
+        ("  if row.paid { return; }\n  #{}", "6:17", "nothing"),
+        ("  if row.paid { return (); }\n  #{}", "6:24", "nothing"),
+        ("  if row.paid { return [#{}]; }\n  #{}", "6:24", "an array"),
+        ("  \"text\"", "6:3", "a text"),
+        (
+            "  if row.paid { `${row.id}` } else { #{} }",
+            "6:17",
+            "a text",
+        ),
+    ] {
+        assert_eq!(
+            of_body(body),
+            [format!(
+                "rules/goal.rhai:{place}: error: `transform` must return a map of target columns, this is {what}"
+            )],
+            "{body}"
+        );
+    }
+}
+
 #[test]
 fn a_required_column_that_is_never_set() {
     let head = HEAD

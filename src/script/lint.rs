@@ -2,6 +2,7 @@
 
 mod calls;
 mod columns;
+mod returned;
 
 use rhai::{AST, ASTNode, Position, Stmt};
 
@@ -23,6 +24,8 @@ pub struct Facts {
     pub table: String,
     /// The target columns that the host fills: copied ones and the legacy key.
     pub filled: Vec<String>,
+    /// `transform` returns an array of maps.
+    pub many: bool,
 }
 
 /// A target column, as far as a script can be wrong about it.
@@ -34,8 +37,6 @@ pub struct TargetColumn {
     pub is_closed: bool,
     /// Cannot be left out: not NULL and without a default.
     pub is_required: bool,
-    /// The table whose ids it holds.
-    pub references: Option<String>,
 }
 
 /// What was found, and the codes that the scripts use.
@@ -92,7 +93,7 @@ fn functions(ast: &AST) -> Vec<Body> {
     let mut out = Vec::new();
     for function in ast.iter_functions() {
         let (name, count) = (function.name.to_owned(), function.params.len());
-        // not `clone_functions_only_filtered`: into an empty module it copies without asking the filter
+        // `clone_functions_only_filtered` does not filter in this version of the engine
         let mut alone = ast.clone_functions_only();
         alone.retain_functions(|_, _, other, params| other == name && params == count);
         let mut statements = Vec::new();

@@ -17,8 +17,10 @@ use crate::value::Logical;
 /// What a script said about a row.
 #[derive(Debug)]
 pub enum Said {
-    /// The maps that `transform` returned; one, or any number for a rule of many rows.
-    Made(Vec<Made>),
+    /// The map that `transform` returned.
+    Made(Made),
+    /// The array of maps that `transform` returned.
+    Many(Vec<Made>),
     /// Left behind, with a code.
     Skip(String),
     /// Refused, by the rule or by a fault in it.
@@ -200,9 +202,10 @@ impl Program {
         let what = fault::kind(value.type_name());
         let mut wrong =
             format!("`transform` must return a map of target columns, it returned {what}");
-        if value.is::<Map>() {
-            return Said::Made(value.try_cast::<Map>().map(Made).into_iter().collect());
-        }
+        let value = match value.try_cast_result::<Map>() {
+            Ok(map) => return Said::Made(Made(map)),
+            Err(value) => value,
+        };
         if let Ok(items) = value.into_array() {
             let count = items.len();
             let maps: Vec<Made> = items
@@ -210,7 +213,7 @@ impl Program {
                 .filter_map(|item| item.flatten().try_cast::<Map>().map(Made))
                 .collect();
             if maps.len() == count {
-                return Said::Made(maps);
+                return Said::Many(maps);
             }
             "`transform` must return an array of maps, something else is in it"
                 .clone_into(&mut wrong);
