@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -11,15 +10,12 @@ use uuid::Uuid;
 use super::judge::{self, Answer, Asked, Budget};
 use super::mode::Gap;
 use super::reader::Reader;
-use super::{Event, Options, RunError, Stop, Watcher, World};
+use super::{Event, RunError, Watcher, World};
 use crate::commit::{Batch, CommitError, Landed, Ledger, Writer};
-use crate::db::Session;
 use crate::diagnostic::Diagnostic;
 use crate::plan::Step;
-use crate::plan::{Known, Wants};
-use crate::row::{Key, Rows};
-use crate::source::{PageError, PageQuery, Source};
-use crate::state::{CodeCounts, Counts, Span};
+use crate::row::Key;
+use crate::state::{CodeCounts, Counts};
 
 /// Which rows to read.
 #[derive(Clone, Debug)]
