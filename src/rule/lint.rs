@@ -112,6 +112,7 @@ impl Rule {
                 name: c.name.clone(),
                 is_closed,
                 is_required: c.not_null && !is_filled && !is_closed,
+                references: shapes.target.and_then(|table| references(table, &c.name)),
             }
         };
         let header = &self.header;
@@ -148,6 +149,18 @@ impl Rule {
                 });
             }
         }
+    }
+}
+
+/// The table that a foreign key of this column alone points to.
+fn references(table: &Table, column: &str) -> Option<String> {
+    let mut keys = table
+        .foreign_keys
+        .iter()
+        .filter(|key| matches!(&key.columns[..], [one] if one == column));
+    match (keys.next(), keys.next()) {
+        (Some(key), None) => Some(key.table.to_string()),
+        _ => None,
     }
 }
 

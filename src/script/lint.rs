@@ -37,6 +37,8 @@ pub struct TargetColumn {
     pub is_closed: bool,
     /// Cannot be left out: not NULL and without a default.
     pub is_required: bool,
+    /// The table whose ids it holds.
+    pub references: Option<String>,
 }
 
 /// What was found, and the codes that the scripts use.

@@ -17,10 +17,18 @@ const FOLLOWED: [&str; 9] = [
     "push", "insert", "mixin", "get", "contains", "keys", "values", "len", "is_empty",
 ];
 
+/// A key of a map that becomes a target row.
+struct Key {
+    name: String,
+    position: Position,
+    /// The table whose id it gets, where that can be seen.
+    entity: Option<String>,
+}
+
 /// Keys of the maps that `transform` returns.
 #[derive(Default)]
 struct Returned {
-    keys: Vec<(String, Position)>,
+    keys: Vec<Key>,
     /// What is returned and is no map.
     wrong: Vec<(&'static str, Position)>,
     /// Something returned could not be followed.
@@ -73,7 +81,12 @@ fn columns(
     facts: &Facts,
     found: &mut Found,
 ) {
-    for (name, position) in &returned.keys {
+    for Key {
+        name,
+        position,
+        entity,
+    } in &returned.keys
+    {
         let problem = match target.iter().find(|column| column.name == *name) {
             None => {
                 let problem =
@@ -84,7 +97,15 @@ fn columns(
             Some(column) if column.is_closed => Diagnostic::error(format!(
                 "`{name}` is computed and cannot be set by the rule"
             )),
-            _ => continue,
+            Some(column) => match column.references.as_ref().zip(entity.as_ref()) {
+                Some((table, entity)) if table != entity => Diagnostic::error(format!(
+                    "`{name}` references `{table}`, the rule gives it an id of `{entity}`"
+                ))
+                .hint(format!(
+                    "declare `ids.{table}` with the legacy column of `{table}`, and ask `id_of(\"{table}\", …)`"
+                )),
+                _ => continue,
+            },
         };
         found.problems.push(at(problem, file, *position));
     }
@@ -94,7 +115,7 @@ fn columns(
     let set: BTreeSet<&str> = returned
         .keys
         .iter()
-        .map(|(name, _)| name.as_str())
+        .map(|key| key.name.as_str())
         .chain(facts.filled.iter().map(String::as_str))
         .collect();
     for column in target
@@ -142,10 +163,14 @@ impl Walk<'_> {
     /// `in_list`: the expression is an element of the array that is returned.
     fn follow(&mut self, expr: &Expr, in_list: bool) {
         match expr {
-            Expr::Map(map, _) => self
-                .returned
-                .keys
-                .extend(map.0.iter().map(|(key, _)| (key.name.to_string(), key.pos))),
+            Expr::Map(map, _) => {
+                let keys = map.0.iter().map(|(key, value)| Key {
+                    name: key.name.to_string(),
+                    position: key.pos,
+                    entity: entity_of(value, self.definition),
+                });
+                self.returned.keys.extend(keys);
+            }
             Expr::Array(items, _) if self.many && !in_list => {
                 items.iter().for_each(|item| self.follow(item, true));
             }
@@ -164,7 +189,7 @@ impl Walk<'_> {
             return;
         }
         let mut given: Vec<Expr> = Vec::new();
-        let mut keys: Vec<(String, Position)> = Vec::new();
+        let mut keys: Vec<Key> = Vec::new();
         let mut declared = 0;
         let mut is_partial = false;
         each_node(self.definition, &mut |node| match node {
@@ -180,7 +205,11 @@ impl Walk<'_> {
             ASTNode::Stmt(Stmt::Assignment(assignment)) => {
                 let left = &assignment.1.lhs;
                 if let Some((column, position)) = column_of(left, name) {
-                    keys.push((column.to_owned(), position));
+                    keys.push(Key {
+                        name: column.to_owned(),
+                        position,
+                        entity: entity_of(&assignment.1.rhs, self.definition),
+                    });
                 } else if is_variable(left, name) {
                     given.push(assignment.1.rhs.clone());
                 } else if let Expr::Index(index, ..) = left
@@ -188,7 +217,11 @@ impl Walk<'_> {
                 {
                     match &index.rhs {
                         Expr::StringConstant(key, position) => {
-                            keys.push((key.to_string(), *position));
+                            keys.push(Key {
+                                name: key.to_string(),
+                                position: *position,
+                                entity: entity_of(&assignment.1.rhs, self.definition),
+                            });
                         }
                         _ => is_partial = true,
                     }
@@ -221,6 +254,36 @@ impl Walk<'_> {
         // another value may have taken its place before it was returned
         self.returned.is_partial |= self.returned.wrong.len() > wrong;
         self.returned.wrong.truncate(wrong);
+    }
+}
+
+/// The `orders` of `id_of("orders", …)`, or of a variable that holds it and nothing else.
+fn entity_of(value: &Expr, definition: &Body) -> Option<String> {
+    let asked = |expr: &Expr| match expr {
+        Expr::FnCall(call, _) if matches!(call.name.as_str(), "id_of" | "id_of_or_null") => {
+            match call.args.first() {
+                Some(Expr::StringConstant(entity, _)) => Some(entity.to_string()),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    let Expr::Variable(variable, ..) = value else {
+        return asked(value);
+    };
+    let mut held = Vec::new();
+    each_node(definition, &mut |node| match node {
+        ASTNode::Stmt(Stmt::Var(var, ..)) if var.0.name == variable.1 => held.push(asked(&var.1)),
+        ASTNode::Stmt(Stmt::Assignment(assignment))
+            if is_variable(&assignment.1.lhs, &variable.1) =>
+        {
+            held.push(asked(&assignment.1.rhs));
+        }
+        _ => {}
+    });
+    match &mut held[..] {
+        [one] => one.take(),
+        _ => None,
     }
 }
 
