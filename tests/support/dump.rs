@@ -52,7 +52,7 @@ pub fn canonical_dump(db: &Db, tables: &[&str], volatile: &[&str]) -> Vec<String
     dump
 }
 
-/// What is in quarantine: `rule key code`, in order.
+/// What is in quarantine: `rule|key|code`, in order.
 pub fn quarantine_dump(db: &Db) -> Vec<String> {
     let table = db.table("runner.quarantine");
     let mut dump = db.lines(&format!(
