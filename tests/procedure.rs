@@ -220,7 +220,8 @@ fn a_base_that_is_not_read_to_its_end_fails_the_gate() {
     project
         .runner(&["run"])
         .ends_with(1)
-        .tells("`person` has 25 rows, `run` decided about 8");
+        .tells("the source counts base 25 and read 25")
+        .tells("stream every row of `base`");
 }
 
 #[test]
