@@ -220,7 +220,8 @@ fn a_base_that_is_not_read_to_its_end_fails_the_gate() {
     project
         .runner(&["run"])
         .ends_with(1)
-        .tells("`person` has 25 rows, `run` decided about 8");
+        .tells("the source counts base 25 and read 25")
+        .tells("stream every row of `base`");
 }
 
 #[test]
@@ -365,5 +366,69 @@ fn the_shipped_example_runs_only_when_it_is_named() {
             .runner(&["plan"])
             .ends_with(0)
             .never_says("bracket_names");
+    }
+}
+
+/// Streams of more than one page, one inside the other, with commits in the middle of a page.
+#[test]
+fn long_streams_are_read_page_by_page() {
+    let rule = with_run(
+        r#"    let last = checkpoint.get("people") ?? 0;
+    let waiting = 0;
+    for row in source.rows(`select id from person where id % 2 = 1 and id > ${last} order by id`) {
+        for next in source.rows(`select id, name from person where id = ${row.id + 1};`) {
+            target.write("people", #{ name: next.name }, next.id);
+        }
+        target.skip(row.id, "odd");
+        last = row.id;
+        waiting += 1;
+        if waiting == 700 { checkpoint.commit("people", last); waiting = 0; }
+    }
+    checkpoint.commit("people", last);"#,
+    );
+    for engine in [Engine::Postgres, Engine::Sqlite] {
+        let source = format!(
+            "{SOURCE} insert into person(id, name) with recursive n(i) as (select 1 union all select i + 1 from n where i < 5000) \
+             select i, 'n' || i from n"
+        );
+        let project = Project::between(engine, &source, engine, TARGET);
+        project.rule("people", &rule);
+        let killed = project.runner_failing("chunk.before_commit:3:kill", &["run"]);
+        assert_eq!(killed.code, 128 + 9, "{killed}");
+        project.target.wait_until_alone();
+        project.runner(&["run"]).ends_with(0);
+        assert_eq!(
+            project.accounts("people"),
+            [5000, 0, 5000, 2500, 0, 0, 2500, 0]
+        );
+        let names = "select count(*) from people where name = 'n' || legacy_person_id";
+        assert_eq!(project.target.count(names), 2500);
+    }
+}
+
+#[test]
+fn control_c_ends_a_procedure_at_its_next_commit_or_at_once() {
+    let forever = with_run(
+        "    let n = checkpoint.get(\"n\") ?? 0; loop { n += 1; checkpoint.commit(\"n\", n); }",
+    );
+    let stuck = with_run("    checkpoint.commit(\"n\", 1); loop { }");
+    for (rule, signals) in [(forever, 1), (stuck, 2)] {
+        let project = project(Engine::Postgres, &rule);
+        let run = project.start(&["run"]);
+        let chunks = "select count(*) from runner.chunk";
+        let started = std::time::Instant::now();
+        while project.target.one("select to_regclass('runner.finding')") == "NULL"
+            || project.target.count(chunks) == 0
+        {
+            assert!(started.elapsed().as_secs() < 30, "nothing is committed");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let pid = nix::unistd::Pid::from_raw(run.child.id().cast_signed());
+        for _ in 0..signals {
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
+        run.finish(std::time::Duration::from_mins(1)).ends_with(130);
+        assert!(project.target.count(chunks) > 0);
     }
 }

@@ -2,8 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use uuid::Uuid;
-
 use super::flow::{Flowed, commit_failed};
 use super::host::{Asking, Call};
 use super::kept::Kept;
@@ -12,7 +10,8 @@ use super::{Event, RunError, World};
 use crate::commit::{Ledger, Masker, Prior, Writer};
 use crate::db::TableName;
 use crate::diagnostic::Diagnostic;
-use crate::plan::Job;
+
+use crate::plan::{Job, Known};
 use crate::row::{Key, Reject, Stage, Verdict};
 use crate::rule::{Scribe, Slip};
 use crate::script::{Database, HostCall, HostReply};
@@ -44,14 +43,18 @@ impl Place {
 pub(super) struct Clerk<'w, 'a> {
     pub(super) world: &'w mut World<'a>,
     pub(super) job: &'w Job,
-    place: Place,
+    pub(super) place: Place,
     scribe: Scribe,
     writer: Writer,
     ledger: Option<Ledger>,
     streams: Streams,
     pub(super) kept: Kept,
-    pub(super) stated: Vec<Stated>,
-    pub(super) known: HashMap<String, HashMap<String, Uuid>>,
+    /// Of `told`, what is not committed yet.
+    stated: Vec<Stated>,
+    /// By table and key: what this call stated.
+    pub(super) told: Known,
+    /// The same from the state, read when it is first asked for.
+    pub(super) known: Known,
     checkpoints: HashMap<String, String>,
     /// Keys that this pass has committed.
     landed: Option<HashSet<String>>,
@@ -84,7 +87,8 @@ pub(super) async fn call(
         streams: Streams::default(),
         kept: Kept::new(),
         stated: vec![],
-        known: HashMap::new(),
+        told: Known::new(),
+        known: Known::new(),
         checkpoints: HashMap::new(),
         landed: None,
         flowed: Flowed::default(),
@@ -156,11 +160,14 @@ impl Clerk<'_, '_> {
             }
             HostCall::IdGet { table, key } => self.id(&table, &key).await.map(HostReply::Id),
             HostCall::IdPut { table, key, id } => {
-                self.stated.push(Stated {
+                let one = Stated {
                     entity: TableName::parse(&table).name,
                     key: key.to_string(),
                     id,
-                });
+                };
+                let known = self.told.entry(one.entity.clone()).or_default();
+                known.insert(one.key.clone(), id);
+                self.stated.push(one);
                 Ok(HostReply::Done)
             }
             HostCall::CheckpointGet { name } => self.checkpoint(&name).await.map(HostReply::Value),
@@ -308,11 +315,9 @@ impl Clerk<'_, '_> {
         let rule = self.job.rule.name.as_str();
         let landed = self.writer.land(&ledger, &batch, id).await;
         let landed = landed.map_err(|error| commit_failed(rule, error))?;
-        for one in ledger.prior.stated.drain(..) {
-            let known = self.known.entry(one.entity).or_default();
-            known.insert(one.key, one.id);
-        }
+        ledger.prior.stated.clear();
         self.ledger = Some(ledger);
+        self.learn(id).await?;
         for key in &batch.keys {
             self.streams.given.remove(key);
             if let Some(keys) = &mut self.landed {

@@ -8,16 +8,36 @@ use super::clerk::Clerk;
 use super::streams::sentence;
 use crate::db::{TableName, ident, literal, typed_literal};
 use crate::row::Key;
+use crate::state::StateError;
 
 impl Clerk<'_, '_> {
+    /// Adds the ids of a chunk that landed to those that were read before it.
+    pub(super) async fn learn(&mut self, chunk: i64) -> Result<(), StateError> {
+        let rule = &self.job.rule;
+        let Some(known) = self.known.get_mut(&self.job.to.table.name.name) else {
+            return Ok(());
+        };
+        if self.world.options.dry_run {
+            return Ok(());
+        }
+        let target = &mut self.world.target;
+        let pass = self.place.pass;
+        let found = self
+            .world
+            .state
+            .manifests(target, &rule.name, pass, "procedure", chunk - 1, 1)
+            .await?;
+        let entries = found.into_iter().flat_map(|(_, _, m)| m.entries);
+        known.extend(entries.filter_map(|entry| Some((entry.key, *entry.ids.first()?))));
+        Ok(())
+    }
+
     /// The id of a legacy key: decided in this call, stated, in the table's legacy column, or in a manifest.
     pub(super) async fn id(&mut self, table: &str, key: &Key) -> Result<Option<Uuid>, String> {
         let entity = TableName::parse(table).name;
         let text = key.to_string();
-        let stated = self.stated.iter().rev();
-        let mut stated = stated.filter(|one| one.entity == entity && one.key == text);
-        if let Some(one) = stated.next() {
-            return Ok(Some(one.id));
+        if let Some(id) = self.told.get(&entity).and_then(|told| told.get(&text)) {
+            return Ok(Some(*id));
         }
         if self.own_table(table).is_ok()
             && let Some(id) = self.kept.id(key)

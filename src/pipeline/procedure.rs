@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::clerk::{Place, call};
 use super::flow::Flowed;
+use super::gate::{self, Gate};
 use super::mode::{Mode, of};
 use super::{Event, RuleOutcome, RunError, What, World, table};
 use crate::diagnostic::Diagnostic;
@@ -87,6 +88,9 @@ async fn pass_of(
     });
     let mut segment = segment(world, job, pass, expected.unwrap_or(0) as i64);
     if !world.options.dry_run {
+        World::point("gate.before");
+        let rows = expected.unwrap_or(0);
+        gate::before(world, Gate::of_job(job), rows, rows).await?;
         world.open(rule, &mut segment, fresh && pass > 1).await?;
     }
     let place = Place {
@@ -107,53 +111,14 @@ async fn pass_of(
     if flowed.interrupted {
         return Ok(());
     }
-    if let Some(expected) = expected {
-        outcome.problems = balance(world, job, &segment, expected).await?;
-    }
+    World::point("gate.after");
+    outcome.problems = gate::after(world, Gate::of_job(job), pass, &segment).await?;
     let writer = world
         .writer
         .as_mut()
         .ok_or_else(|| Diagnostic::error("the run has no connection for its state"))?;
     world.state.close_segment(writer, segment.id).await?;
     Ok(())
-}
-
-/// A procedure that names its base accounts for all of it.
-async fn balance(
-    world: &mut World<'_>,
-    job: &Job,
-    segment: &SegmentRecord,
-    expected: u64,
-) -> Result<Vec<Diagnostic>, RunError> {
-    let rule = &job.rule;
-    let counts = world.account(&rule.name).await?.counts;
-    let segments = world
-        .state
-        .segments(&mut world.target, &rule.name)
-        .await?
-        .into_iter();
-    // rows that left the source between two snapshots are nobody's mistake
-    let single = segments.filter(|s| s.pass == segment.pass).count() == 1;
-    let ok = counts.balanced() && (!single || counts.read == expected as i64);
-    let detail = serde_json::json!({
-        "base": counts.base, "filtered": counts.filtered, "read": counts.read, "inserted": counts.inserted,
-        "updated": counts.updated, "unchanged": counts.unchanged, "skipped": counts.skipped,
-        "rejected": counts.rejected, "source_read": expected, "one_snapshot": single,
-    });
-    let status = if ok { "ok" } else { "failed" };
-    let state = world.state;
-    let sql = state.finding_sql(world.run, &rule.name, "after", "balance", status, &detail)?;
-    if let Some(writer) = &mut world.writer {
-        writer.execute(&sql).await?;
-    }
-    if ok {
-        return Ok(vec![]);
-    }
-    Ok(vec![Diagnostic::error(format!(
-        "{}: gate `balance` failed: `{}` has {expected} rows, `run` decided about {}",
-        rule.name, rule.header.base, counts.read
-    ))
-    .hint("stream every row of `base`, and skip those that stay behind; or leave `base` out of `RULE`: then the rows that were streamed are the account")])
 }
 
 /// Calls the rule's `before`, if it has one; true when somebody asked to stop. A dry run calls no

@@ -6,9 +6,9 @@
 
 use rust_decimal::Decimal;
 
+use super::gate::Gate;
 use super::{RunError, World};
 use crate::db::{Engine, Session, ident};
-use crate::plan::Step;
 use crate::state::Account;
 
 /// One reconciliation.
@@ -21,36 +21,38 @@ pub(super) struct Sum {
 /// Adds up both sides.
 pub(super) async fn check(
     world: &mut World<'_>,
-    step: &Step,
+    gate: Gate<'_>,
     account: &Account,
 ) -> Result<Vec<Sum>, RunError> {
     let mut sums = Vec::new();
-    for pair in &step.rule.header.reconcile {
-        let from = match &step.query.from {
+    let Some(query) = gate.query else {
+        return Ok(sums);
+    };
+    for pair in &gate.rule.header.reconcile {
+        let from = match &query.from {
             Some(from) => format!("({from}) r"),
             None => {
-                let condition = step
-                    .query
+                let condition = query
                     .condition
                     .as_ref()
                     .map(|c| format!(" where {c}"))
                     .unwrap_or_default();
                 format!(
                     "(select * from {}{condition}) r",
-                    step.query.base.sql(world.source.session().engine())
+                    query.base.sql(world.source.session().engine())
                 )
             }
         };
         let source_sql = sum_sql(world.source.session().engine(), &pair.source, &from, "");
         let source = total(world.source.session(), &source_sql).await?;
-        let legacy = step
+        let legacy = gate
             .rule
             .header
             .legacy
             .as_ref()
             .map(|l| format!(" where {} is not null", ident(l)))
             .unwrap_or_default();
-        let target_sql = sum_sql(step.to.engine, &pair.target, &step.to.sql(), &legacy);
+        let target_sql = sum_sql(gate.to.engine, &pair.target, &gate.to.sql(), &legacy);
         let target = total(&mut world.target, &target_sql).await?;
         let kept = account
             .codes

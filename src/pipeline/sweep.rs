@@ -7,9 +7,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::flow::{Flowed, Reading, flow};
+use super::gate::{self, Gate};
 use super::judge::Budget;
 use super::table::{ledger, record};
-use super::{Event, RunError, World, gate, procedure, second};
+use super::{Event, RunError, World, procedure, second};
 use crate::commit::{Batch, Prior, Writer};
 use crate::plan::Step;
 use crate::row::Key;
@@ -94,7 +95,7 @@ pub(super) async fn run(
         crate::diagnostic::Diagnostic::error("the run has no connection for its state")
     })?;
     world.state.close_segment(writer, segment.id).await?;
-    gate::after(world, step, pass, &segment).await?;
+    gate::after(world, Gate::of(step), pass, &segment).await?;
     Ok(flowed)
 }
 

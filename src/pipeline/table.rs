@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::flow::{Flowed, Reading, flow};
+use super::gate::{self, Gate};
 use super::judge::Budget;
 use super::mode::{Mode, gaps, of};
-use super::{Event, RuleOutcome, RunError, What, World, gate, procedure, second, sweep};
+use super::{Event, RuleOutcome, RunError, What, World, procedure, second, sweep};
 use crate::commit::{Ledger, Masker, Prior};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Step;
@@ -127,7 +128,7 @@ async fn through(
         .await;
     }
     World::point("gate.before");
-    gate::before(world, step, base, read).await?;
+    gate::before(world, Gate::of(step), base, read).await?;
     let mut segment = record(world, step, pass, Kind::Pass, (base, read));
     world.open(&rule, &mut segment, fresh && pass > 1).await?;
     World::point("segment.open");
@@ -162,7 +163,7 @@ async fn through(
         return Ok(flowed);
     }
     World::point("gate.after");
-    outcome.problems = gate::after(world, step, pass, &segment).await?;
+    outcome.problems = gate::after(world, Gate::of(step), pass, &segment).await?;
     let writer = world
         .writer
         .as_mut()

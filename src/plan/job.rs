@@ -42,7 +42,7 @@ impl Job {
                     base = Some(PageQuery {
                         base: TableName::parse(&header.base),
                         condition: header.where_.clone(),
-                        from: None,
+                        from: header.from.clone(),
                         key: header.key.clone(),
                         key_types: types.clone(),
                         columns: header.key.iter().cloned().zip(types).collect(),
