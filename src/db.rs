@@ -11,6 +11,7 @@ mod name;
 mod postgres;
 mod quote;
 mod session;
+mod socket;
 mod sqlite;
 mod sqlite_copy;
 #[cfg(test)]

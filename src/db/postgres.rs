@@ -68,6 +68,7 @@ pub(super) async fn open(url: &DatabaseUrl, role: Role) -> Result<PgConnection, 
         options = options.ssl_root_cert(file);
     }
     let mut connection = options.connect().await?;
+    super::socket::tune();
     let more = match role {
         Role::Source => SOURCE_SETTINGS,
         Role::TargetReader => READER_SETTINGS,
