@@ -1,7 +1,7 @@
 //! A pair of databases to try the product on: a dirty legacy system and the Supabase project that
 //! earlier migrations half filled, made from a seed, in any size, with known outcomes.
 //!
-//! Start at [`seed`]; [`expected`] says what a migration of them must come to. Rows are made one by
+//! Start at [`seed`]; [`expected()`] says what a migration of them must come to. Rows are made one by
 //! one from their place in the table (`tables`), so nothing is kept in memory; which row is dirty in
 //! which way is arithmetic on class sizes (`classes`, `space`), so the counts are exact.
 
