@@ -432,3 +432,66 @@ fn control_c_ends_a_procedure_at_its_next_commit_or_at_once() {
         assert!(project.target.count(chunks) > 0);
     }
 }
+
+#[test]
+fn a_rule_that_was_edited_half_way_does_not_go_on_by_itself() {
+    let project = project(Engine::Postgres, RULE);
+    let killed = project.runner_failing("chunk.before_commit:3:kill", &["run"]);
+    assert_eq!(killed.code, 128 + 9, "{killed}");
+    project.target.wait_until_alone();
+    project.edit("rules/people.rhai", "waiting == 4", "waiting == 5");
+    project.runner(&["run"]).ends_with(5).says("changed since");
+    project
+        .runner(&["run", "--accept-rule-change"])
+        .ends_with(3);
+    assert_eq!(project.accounts("people"), ACCOUNTS);
+    project.edit("rules/people.rhai", "waiting == 5", "waiting == 6");
+    project.runner(&["run"]).tells("--restart");
+    assert_eq!(project.accounts("people"), ACCOUNTS);
+}
+
+#[test]
+fn a_row_with_a_value_that_is_not_of_its_type_is_quarantined() {
+    let rule = with_run(
+        r#"    for row in source.rows("select id, name, age from person") { target.write("people", #{ name: "x" }, row.id); }
+    checkpoint.commit("people", 1);"#,
+    );
+    let project = project(Engine::Sqlite, &rule);
+    project
+        .source
+        .exec("update person set age = 'old' where id = 3");
+    project.runner(&["run"]).ends_with(3);
+    assert_eq!(quarantine_dump(&project.target), ["people|3|bad_value"]);
+    assert_eq!(project.accounts("people"), [25, 0, 25, 24, 0, 0, 0, 1]);
+    project.rule(
+        "people",
+        &rule.replace("name: \"x\"", "name: \"x\", age: row.age"),
+    );
+    project
+        .runner(&["run", "--restart"])
+        .ends_with(1)
+        .says("column `age`")
+        .says("rules/people.rhai:9:")
+        .never_says("old'");
+}
+
+#[test]
+fn check_finds_a_procedure_without_its_table() {
+    let project = project(
+        Engine::Sqlite,
+        &RULE.replace("target: \"people\"", "target: \"peopel\""),
+    );
+    project
+        .runner(&["check"])
+        .ends_with(5)
+        .tells("rules/people.rhai:4:")
+        .tells("did you mean `people`?");
+    project.rule(
+        "people",
+        &RULE.replace("base: \"person\"", "base: \"persons\""),
+    );
+    project
+        .runner(&["run"])
+        .ends_with(5)
+        .tells("the source has no table `persons`");
+}

@@ -274,7 +274,7 @@ pub const FUNCTIONS: &[HostFunction] = &[
         Database,
         "target.write",
         "target.write(table, #{ column: value }, key)",
-        "Buffers a row for the target; `key` is the source row it comes from.",
+        "Buffers a row for the rule's own target table; `key` is the source row it comes from.",
     ),
     of(
         Database,
@@ -292,13 +292,13 @@ pub const FUNCTIONS: &[HostFunction] = &[
         Database,
         "ids.get",
         "ids.get(table, legacy_key) -> uuid or ()",
-        "The id of a row in the target.",
+        "The id of a row in the target: as stated, by the legacy column that `ids` declares, or from the manifest.",
     ),
     of(
         Database,
         "ids.put",
         "ids.put(table, legacy_key, id)",
-        "States the id of a legacy key.",
+        "States which row of the target a legacy key is; kept by the next commit, and adopted by `target.write`.",
     ),
     of(
         Database,
@@ -310,6 +310,6 @@ pub const FUNCTIONS: &[HostFunction] = &[
         Database,
         "checkpoint.commit",
         "checkpoint.commit(name, value)",
-        "Commits what is buffered together with this value.",
+        "Commits what is buffered together with this value, as one chunk of the rule's ledger.",
     ),
 ];
