@@ -29,6 +29,7 @@ mod text;
 mod token;
 mod typed;
 mod verdicts;
+mod wording;
 
 use std::sync::Arc;
 

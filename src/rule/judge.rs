@@ -187,6 +187,7 @@ impl Judge {
     fn unknown_column(&mut self, name: &str) -> Said {
         let place = self.program.key_place("transform", name);
         let known = self.bound.target.columns.iter().map(|c| c.name.as_str());
+        let name = self.program.shown_name(name);
         let problem = Diagnostic::error(format!(
             "`{name}` is not a column of `{}`",
             self.bound.target.name

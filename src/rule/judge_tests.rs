@@ -337,3 +337,45 @@ fn verdicts_point_at_their_line() {
         ("rules/goal.rhai", 6, 3)
     );
 }
+
+#[test]
+fn nothing_of_the_row_passes_into_codes_and_messages() {
+    // the row's name is `hello`
+    for body in [
+        "throw \"about \" + row.name; #{}",
+        "throw row.name; #{}",
+        "throw #{ name: row.name }; #{}",
+        "try { throw row.name; } catch (e) { throw e; } #{}",
+        "reject(row.name, \"x\"); #{}",
+        "reject(row.name); #{}",
+        "skip(row.name); #{}",
+        "reject(\"odd\", \"about \" + row.name); #{}",
+        "reject(\"odd\", `${row.name}`); #{}",
+        "let why = row.name; reject(\"odd\", why); #{}",
+        "Fn(\"reject\").call(\"odd\", row.name); #{}",
+        "[row.name].for_each(|x| reject(\"odd\", x)); #{}",
+        "\"odd\".reject(row.name); #{}",
+        "money::bad(row.name); #{}",
+        "parse_int(row.name); #{}",
+        "parse_decimal(row.name); #{}",
+        "row[row.name]; #{}",
+        "let m = #{ a: 1 }; m[row.name]; #{}",
+        "let m = #{}; m[row.name] = 1; m",
+        "id_of(row.name, 1); #{}",
+        "rows_of(row.name, 1); #{}",
+        "Fn(row.name).call(); #{}",
+        "rows_of(\"items\", row.id)[0][row.name]; #{}",
+        "[1][row.name]; #{}",
+        "row.name * 2; #{}",
+        "#{ label: row.name + row.name + row.name + row.name + row.name }",
+        "#{ total: row.name }",
+        "#{ made: row.name }",
+    ] {
+        let verdict = transform(body, ROW).verdict;
+        assert!(!matches!(verdict, Verdict::Write(_)), "{body}");
+        let shown = format!("{verdict:?}");
+        assert!(!shown.contains("hello"), "{body}: {shown}");
+    }
+    let noted = transform("note(\"odd\", \"about \" + row.name); #{}", ROW);
+    assert_eq!(noted.notes[0].why, "about …");
+}

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 
 use super::row::Shape;
+use super::wording::Wording;
 use crate::row::{Answers, Note, Stage};
 
 pub(super) type Fallible<T> = Result<T, Box<EvalAltResult>>;
@@ -100,6 +101,8 @@ pub(super) struct Context {
     pub(super) raised: RefCell<Option<Raised>>,
     pub(super) notes: RefCell<Vec<Note>>,
     pub(super) printed: RefCell<Vec<String>>,
+    /// What may be kept of codes and messages.
+    pub(super) wording: RefCell<Wording>,
     /// Parents and lookups come from fakes; what no fake names is not there.
     pub(super) testing: Cell<bool>,
     pub(super) fake_ids: RefCell<HashMap<(String, String), uuid::Uuid>>,

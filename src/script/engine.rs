@@ -10,6 +10,7 @@ use rhai::packages::{
 use rhai::{AST, Dynamic, Engine, Module, Scope};
 
 use super::context::{Context, Fallible, HostFault};
+use super::wording::Wording;
 use super::{SourceText, compare, fault, literal, row, text, typed, verdicts};
 use crate::diagnostic::Diagnostic;
 
@@ -90,7 +91,7 @@ pub(super) fn compile(
         ast.set_source(lib.path.as_str());
         let files = std::slice::from_ref(lib);
         let mut module = Module::eval_ast_as_new(Scope::new(), &ast, engine)
-            .map_err(|error| fault::runtime_problem(&error, lib, files))?;
+            .map_err(|error| fault::runtime_problem(&error, lib, files, &Wording::default()))?;
         for (file, name, value) in &constants {
             if *file == lib.path {
                 module.set_var(name.as_str(), value.clone());

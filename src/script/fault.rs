@@ -4,11 +4,10 @@ use rhai::{ASTNode, EvalAltResult, Expr, LexError, ParseError, ParseErrorType, P
 
 use super::context::HostFault;
 use super::literal::{self, line_column};
+use super::verdicts::WHY_CHARS_MAX;
+use super::wording::Wording;
 use super::{SourceText, compare, engine};
 use crate::diagnostic::{Diagnostic, Place, did_you_mean};
-
-/// Longer texts thrown by a script are cut.
-const THROWN_CHARS_MAX: usize = 300;
 
 /// A file that does not compile. `constants` are the names that `global::` would show.
 pub(super) fn compile_problem(
@@ -49,6 +48,7 @@ pub(super) fn runtime_problem(
     error: &EvalAltResult,
     rule: &SourceText,
     files: &[SourceText],
+    wording: &Wording,
 ) -> Diagnostic {
     let mut frames: Vec<(&str, &SourceText, Position)> = Vec::new();
     let mut leaf = error;
@@ -65,7 +65,7 @@ pub(super) fn runtime_problem(
         }
     }
     let (line, column) = line_column(leaf.position());
-    let mut problem = say(leaf, file, leaf.position());
+    let mut problem = say(leaf, file, wording);
     problem = if line > 0 {
         problem.at(file.place(line, column))
     } else {
@@ -83,8 +83,9 @@ pub(super) fn runtime_problem(
     problem
 }
 
-fn say(error: &EvalAltResult, file: &SourceText, position: Position) -> Diagnostic {
+fn say(error: &EvalAltResult, file: &SourceText, wording: &Wording) -> Diagnostic {
     use EvalAltResult as E;
+    let position = error.position();
     match error {
         E::ErrorRuntime(value, _) => {
             if let Some(fault) = value.read_lock::<HostFault>() {
@@ -98,11 +99,12 @@ fn say(error: &EvalAltResult, file: &SourceText, position: Position) -> Diagnost
                     None => problem,
                 };
             }
-            let thrown: String = value.to_string().chars().take(THROWN_CHARS_MAX).collect();
+            let thrown = wording.message(Some(&file.path), position, &value.to_string());
+            let thrown: String = thrown.chars().take(WHY_CHARS_MAX).collect();
             Diagnostic::error(format!("the script threw: {thrown}"))
                 .hint("`reject(code, why)` says that a row cannot go over; `throw` counts as a fault of the rule")
         }
-        E::ErrorFunctionNotFound(signature, _) => not_found(signature, file, position),
+        E::ErrorFunctionNotFound(signature, _) => not_found(signature, file, position, wording),
         E::ErrorVariableNotFound(name, _) => match name.strip_prefix("global::") {
             Some(constant) => Diagnostic::error(format!("there is no constant `{constant}`"))
                 .hint("a constant with a call in it is not known to functions: write its value"),
@@ -118,11 +120,12 @@ fn say(error: &EvalAltResult, file: &SourceText, position: Position) -> Diagnost
             ))
         }
         E::ErrorPropertyNotFound(name, _) => {
+            let name = wording.name(name);
             Diagnostic::error(format!("the map has no key `{name}`")).hint(format!(
                 "for a key that may be absent use `map.get(\"{name}\")`, which gives `()`"
             ))
         }
-        E::ErrorDotExpr(text, _) => dot_problem(text, file, position),
+        E::ErrorDotExpr(text, _) => dot_problem(text, wording),
         E::ErrorMismatchDataType(wanted, got, _) => mismatch(wanted, got, file, position),
         E::ErrorMismatchOutputType(wanted, got, _) => Diagnostic::error(format!(
             "{} was wanted here, this is {}",
@@ -133,18 +136,18 @@ fn say(error: &EvalAltResult, file: &SourceText, position: Position) -> Diagnost
             let what = text.split([' ', '[']).next().unwrap_or_default();
             Diagnostic::error(format!("{} cannot be indexed like this", kind(what)))
         }
-        // the engine's sentence ends with the two numbers
-        E::ErrorArithmetic(text, _) => Diagnostic::error(format!(
-            "arithmetic: {}",
-            text.split(':').next().unwrap_or_default().to_lowercase()
-        )),
-        E::ErrorArrayBounds(length, index, _) => {
-            Diagnostic::error(format!("index {index} is outside an array of {length}"))
+        // the engine's sentence ends with the numbers, or with the text in quotes
+        E::ErrorArithmetic(text, _) => {
+            let values = |c: char| matches!(c, ':' | '\'') || c.is_ascii_digit();
+            let what = text.split(values).next().unwrap_or_default().trim();
+            let what = if what.is_empty() { "out of range" } else { what };
+            Diagnostic::error(format!("arithmetic: {}", what.to_lowercase()))
+        }
+        E::ErrorArrayBounds(length, ..) => {
+            Diagnostic::error(format!("the index is outside an array of {length}"))
                 .hint("test `rows.len()` first")
         }
-        E::ErrorStringBounds(length, index, _) => Diagnostic::error(format!(
-            "position {index} is outside a text of {length} characters"
-        )),
+        E::ErrorStringBounds(..) => Diagnostic::error("the position is outside the text"),
         E::ErrorIndexNotFound(..) => Diagnostic::error("there is no such key")
             .hint("for a key that may be absent use `map.get(key)`, which gives `()`"),
         E::ErrorTooManyOperations(_) => Diagnostic::error(format!(
@@ -190,7 +193,12 @@ fn null_message(file: &SourceText, position: Position, op: &str) -> String {
 }
 
 /// `name (type, type)` of a call that nothing answers.
-fn not_found(signature: &str, file: &SourceText, position: Position) -> Diagnostic {
+fn not_found(
+    signature: &str,
+    file: &SourceText,
+    position: Position,
+    wording: &Wording,
+) -> Diagnostic {
     let (name, types) = signature.split_once(" (").unwrap_or((signature, ")"));
     let types = types.strip_suffix(')').unwrap_or(types);
     let kinds: Vec<String> = if types.is_empty() {
@@ -199,6 +207,13 @@ fn not_found(signature: &str, file: &SourceText, position: Position) -> Diagnost
         types.split(", ").map(kind).collect()
     };
     let is_operator = !name.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    let base = name.rsplit("::").next().unwrap_or(name);
+    // `Fn(x)` may name a function by a value of the row
+    let name = if is_operator || wording.name(base) == base {
+        name
+    } else {
+        wording.name(base)
+    };
     if kinds.iter().any(|k| k == "NULL") {
         let message = if is_operator {
             null_message(file, position, name)
@@ -220,7 +235,6 @@ fn not_found(signature: &str, file: &SourceText, position: Position) -> Diagnost
         "there is no function `{name}({})`",
         kinds.join(", ")
     ));
-    let base = name.rsplit("::").next().unwrap_or(name);
     let known = super::FUNCTIONS.iter().map(|f| f.name);
     match super::FUNCTIONS.iter().find(|f| f.name == base) {
         Some(function) => problem.hint(format!("it is `{}`", function.signature)),
@@ -231,13 +245,12 @@ fn not_found(signature: &str, file: &SourceText, position: Position) -> Diagnost
     }
 }
 
-fn dot_problem(text: &str, file: &SourceText, position: Position) -> Diagnostic {
-    let name = text.split('\'').nth(1).unwrap_or_default();
+fn dot_problem(text: &str, wording: &Wording) -> Diagnostic {
+    let name = wording.name(text.split('\'').nth(1).unwrap_or_default());
     if text.contains("type '()'") || text.contains("of ()") {
         return Diagnostic::error(format!("`.{name}` of NULL"))
             .hint("`x?.name` gives `()` when `x` is NULL, or test `x == ()` first");
     }
-    let _ = (file, position);
     if text.contains("'row'") {
         return Diagnostic::error("a row cannot be changed")
             .hint("return a map of the target's columns instead");

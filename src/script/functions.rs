@@ -56,13 +56,13 @@ pub const FUNCTIONS: &[HostFunction] = &[
         Verdict,
         "reject",
         "reject(code, why = code)",
-        "Refuses the row: it goes to quarantine until somebody decides.",
+        "Refuses the row: it goes to quarantine until somebody decides. Of `why` is kept what the rule writes out; values of the row become `…`.",
     ),
     of(
         Verdict,
         "note",
         "note(code, why = code)",
-        "Remarks on a row that is written all the same.",
+        "Remarks on a row that is written all the same. Of `why` is kept what the rule writes out.",
     ),
     of(
         Related,

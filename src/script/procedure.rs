@@ -6,15 +6,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rhai::{Dynamic, Engine, Map};
+use rhai::{Dynamic, Engine, Map, NativeCallContext};
 
 use super::context::{Context, Declared, Fallible, HostFault, RaisedVerdict};
 use super::host::{Answer, Database, Host, HostCall, HostReply};
 use super::program::Program;
 use super::row::Row;
 use super::stream::{Stream, rows_of};
-use super::verdicts::{id_value, key_text};
-use super::{SourceText, fault, json, made};
+use super::verdicts::{check_code, id_value, kept, key_text};
+use super::{SourceText, json, made};
 use crate::diagnostic::Diagnostic;
 use crate::row::{Key, Stage};
 
@@ -34,8 +34,10 @@ impl Procedure {
     ) -> Result<Self, Diagnostic> {
         let desk = Rc::new(Desk::new(host));
         let shared = Rc::clone(&desk);
-        let special = |engine: &mut Engine, _: &Rc<Context>| register(engine, &shared);
+        let special =
+            |engine: &mut Engine, context: &Rc<Context>| register(engine, &shared, context);
         let program = Program::build(rule, libs, declared, &[], vec![], special)?;
+        program.keep_to_its_words()?;
         Ok(Self { program, desk })
     }
 
@@ -67,7 +69,7 @@ impl Procedure {
                 .hint("a procedural rule says `target.skip(key, code)` or `target.reject(key, code, why)`"));
         }
         if let Err(error) = result {
-            return Err(fault::runtime_problem(&error, rule, &self.program.files));
+            return Err(self.program.problem(&error));
         }
         let place = super::literal::function_place(rule, name);
         if let Some(problem) = self.desk.open_rows() {
@@ -170,7 +172,7 @@ struct IdsHandle(Rc<Desk>);
 #[derive(Clone)]
 struct CheckpointHandle(Rc<Desk>);
 
-pub(super) fn register(engine: &mut Engine, desk: &Rc<Desk>) {
+pub(super) fn register(engine: &mut Engine, desk: &Rc<Desk>, context: &Rc<Context>) {
     engine.register_type_with_name::<Handle>("database");
     let source = Handle {
         desk: Rc::clone(desk),
@@ -220,11 +222,11 @@ pub(super) fn register(engine: &mut Engine, desk: &Rc<Desk>) {
         },
     );
     engine.register_iterator_result::<Stream, Row>();
-    register_writing(engine);
+    register_writing(engine, context);
     register_ids(engine);
 }
 
-fn register_writing(engine: &mut Engine) {
+fn register_writing(engine: &mut Engine, context: &Rc<Context>) {
     engine.register_fn(
         "write",
         |handle: &mut Handle, table: &str, columns: Map, key: Dynamic| -> Fallible<()> {
@@ -248,10 +250,12 @@ fn register_writing(engine: &mut Engine) {
             Ok(())
         },
     );
+    let shared = Rc::clone(context);
     engine.register_fn(
         "skip",
-        |handle: &mut Handle, key: Dynamic, code: &str| -> Fallible<()> {
+        move |handle: &mut Handle, key: Dynamic, code: &str| -> Fallible<()> {
             only_target(handle, "skip")?;
+            check_code(&shared, "skip", code)?;
             let of = key_of(&key)?;
             handle.desk.ask(HostCall::Skip {
                 of: of.clone(),
@@ -261,15 +265,22 @@ fn register_writing(engine: &mut Engine) {
             Ok(())
         },
     );
+    let shared = Rc::clone(context);
     engine.register_fn(
         "reject",
-        |handle: &mut Handle, key: Dynamic, code: &str, why: &str| -> Fallible<()> {
+        move |call: NativeCallContext,
+              handle: &mut Handle,
+              key: Dynamic,
+              code: &str,
+              why: &str|
+              -> Fallible<()> {
             only_target(handle, "reject")?;
+            check_code(&shared, "reject", code)?;
             let of = key_of(&key)?;
             handle.desk.ask(HostCall::Reject {
                 of: of.clone(),
                 code: code.to_owned(),
-                why: why.to_owned(),
+                why: kept(&shared, &call, why),
             })?;
             handle.desk.decided(&of);
             Ok(())

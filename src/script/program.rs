@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, FuncArgs, Map, Scope};
 
-use super::context::{Context, Declared, RaisedVerdict};
+use super::context::{Context, Declared, HostFault, RaisedVerdict};
 use super::made::Made;
 use super::row::{Row, Shape, decode_text};
+use super::wording::Wording;
 use super::{SourceText, engine, fault, literal};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::row::{Answers, Note, Reject, Rows, Stage};
@@ -46,7 +47,9 @@ impl Program {
         declared: Declared,
         columns: &[(String, Logical)],
     ) -> Result<Self, Diagnostic> {
-        Self::build(rule, libs, declared, columns, vec![], |_, _| {})
+        let program = Self::build(rule, libs, declared, columns, vec![], |_, _| {})?;
+        program.keep_to_its_words()?;
+        Ok(program)
     }
 
     /// The same with functions of a special purpose; `known_columns` are what a made-up row may lack.
@@ -88,6 +91,13 @@ impl Program {
             scope: Scope::new(),
             last_fault: None,
         })
+    }
+
+    /// From now on nothing that comes from a row passes into codes and messages.
+    pub(super) fn keep_to_its_words(&self) -> Result<(), Diagnostic> {
+        let wording = Wording::of(&self.files)?;
+        self.context.wording.replace(wording);
+        Ok(())
     }
 
     /// Calls `transform` on one row.
@@ -150,6 +160,11 @@ impl Program {
         Said::Reject(Box::new(reject))
     }
 
+    /// A name that a script gave, when it is written there and not made of a row's values.
+    pub fn shown_name<'n>(&self, name: &'n str) -> &'n str {
+        self.context.wording.borrow().name(name)
+    }
+
     /// Where the rule writes `name` as the key of a map; else where the function begins.
     pub fn key_place(&self, function: &str, name: &str) -> Place {
         let file = &self.files[0];
@@ -166,7 +181,12 @@ impl Program {
         catch_unwind(AssertUnwindSafe(|| {
             engine.call_fn_with_options(options, scope, ast, name, args)
         }))
-        .unwrap_or_else(|_| Err("the script engine failed".into()))
+        .unwrap_or_else(|_| HostFault::fail("the script engine failed"))
+    }
+
+    pub(super) fn problem(&self, error: &EvalAltResult) -> Diagnostic {
+        let wording = self.context.wording.borrow();
+        fault::runtime_problem(error, &self.files[0], &self.files, &wording)
     }
 
     /// A raised verdict wins over whatever the script did afterwards.
@@ -192,7 +212,7 @@ impl Program {
             });
         }
         result.map_err(|error| {
-            let problem = fault::runtime_problem(&error, &self.files[0], &self.files);
+            let problem = self.problem(&error);
             self.fault(problem)
         })
     }

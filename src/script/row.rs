@@ -90,11 +90,21 @@ impl Row {
                 Some(value) => Ok(value.clone()),
                 // what a sample leaves out is NULL, as in a table
                 None if context.known_columns.iter().any(|c| c == name) => Ok(Dynamic::UNIT),
-                None => unknown_column("the row", name, map.keys().map(rhai::Identifier::as_str)),
+                None => unknown_column(
+                    context,
+                    "the row",
+                    name,
+                    map.keys().map(rhai::Identifier::as_str),
+                ),
             },
             Self::Read { rows, shape, row } => match shape.names.iter().position(|n| n == name) {
                 Some(column) => decode(rows, shape, *row, column, call, context),
-                None => unknown_column(&shape.what, name, shape.names.iter().map(String::as_str)),
+                None => unknown_column(
+                    context,
+                    &shape.what,
+                    name,
+                    shape.names.iter().map(String::as_str),
+                ),
             },
         }
     }
@@ -180,6 +190,7 @@ pub(super) fn decode_text(text: &str, logical: &Logical) -> Option<Dynamic> {
 }
 
 fn unknown_column<'a>(
+    context: &Context,
     what: &str,
     name: &str,
     known: impl Iterator<Item = &'a str>,
@@ -189,6 +200,8 @@ fn unknown_column<'a>(
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("columns: {}", known.join(", ")),
     };
+    let wording = context.wording.borrow();
+    let name = wording.name(name);
     HostFault::with_hint(format!("column `{name}` is not in {what}"), hint)
 }
 

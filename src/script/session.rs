@@ -95,6 +95,7 @@ impl Session {
         let typed = engine
             .compile_with_scope(&compile_scope, text)
             .map_err(|error| fault::compile_problem(&error, &line, &[]))?;
+        self.program.context.wording.borrow_mut().add(&line)?;
         self.known = self.known.merge(&typed);
         self.program.context.begin();
         let before = self.scope.len();
@@ -118,7 +119,8 @@ impl Session {
                 let files: Vec<SourceText> = std::iter::once(line.clone())
                     .chain(self.program.files.iter().cloned())
                     .collect();
-                Err(fault::runtime_problem(&error, &line, &files))
+                let wording = self.program.context.wording.borrow();
+                Err(fault::runtime_problem(&error, &line, &files, &wording))
             }
         }
     }
@@ -177,10 +179,12 @@ fn build(
 ) -> Result<Program, Diagnostic> {
     let desk = Rc::clone(desk);
     let special = move |engine: &mut Engine, context: &Rc<Context>| {
-        procedure::register(engine, &desk);
+        procedure::register(engine, &desk, context);
         testing::register(engine, context);
     };
-    Program::build(rule, libs, declared, &[], vec![], special)
+    let program = Program::build(rule, libs, declared, &[], vec![], special)?;
+    program.keep_to_its_words()?;
+    Ok(program)
 }
 
 fn functions_of(program: &Program) -> AST {

@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Engine, FnPtr, Map, NativeCallContext};
 
+use super::SourceText;
 use super::context::{Context, Declared, Fallible, HostFault, Raised, RaisedVerdict};
 use super::program::Program;
 use super::row::Row;
 use super::verdicts::key_text;
-use super::{SourceText, fault};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 
 impl Program {
@@ -43,7 +43,7 @@ impl Program {
         }
         match result {
             Ok(_) => Ok(()),
-            Err(error) => Err(fault::runtime_problem(&error, &self.files[0], &self.files)),
+            Err(error) => Err(self.problem(&error)),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::row::{IdAnswer, Note, Stage};
 use crate::value::Logical;
 
 /// Longer sentences are cut: they are stored with every row.
-const WHY_CHARS_MAX: usize = 500;
+pub(super) const WHY_CHARS_MAX: usize = 500;
 
 pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
     register_verdicts(engine, context);
@@ -44,7 +44,7 @@ fn register_verdicts(engine: &mut Engine, context: &Rc<Context>) {
     engine.register_fn(
         "skip",
         move |call: NativeCallContext, code: &str| -> Fallible<()> {
-            check_code("skip", code)?;
+            check_code(&shared, "skip", code)?;
             shared.raise(&call, RaisedVerdict::Skip(code.to_owned()))
         },
     );
@@ -52,45 +52,58 @@ fn register_verdicts(engine: &mut Engine, context: &Rc<Context>) {
     engine.register_fn(
         "reject",
         move |call: NativeCallContext, code: &str, why: &str| -> Fallible<()> {
-            check_code("reject", code)?;
-            shared.raise(&call, RaisedVerdict::rule(code, shorten(why)))
+            check_code(&shared, "reject", code)?;
+            let why = kept(&shared, &call, why);
+            shared.raise(&call, RaisedVerdict::rule(code, why))
         },
     );
     let shared = Rc::clone(context);
     engine.register_fn(
         "reject",
         move |call: NativeCallContext, code: &str| -> Fallible<()> {
-            check_code("reject", code)?;
+            check_code(&shared, "reject", code)?;
             shared.raise(&call, RaisedVerdict::rule(code, code))
         },
     );
-    for with_why in [true, false] {
-        let shared = Rc::clone(context);
-        let say = move |code: &str, why: &str| -> Fallible<()> {
-            check_code("note", code)?;
-            shared.notes.borrow_mut().push(Note {
-                code: code.to_owned(),
-                why: shorten(why),
-            });
+    let shared = Rc::clone(context);
+    engine.register_fn(
+        "note",
+        move |call: NativeCallContext, code: &str, why: &str| -> Fallible<()> {
+            check_code(&shared, "note", code)?;
+            note(&shared, code, kept(&shared, &call, why));
             Ok(())
-        };
-        if with_why {
-            engine.register_fn("note", move |code: &str, why: &str| say(code, why));
-        } else {
-            engine.register_fn("note", move |code: &str| say(code, code));
-        }
-    }
+        },
+    );
+    let shared = Rc::clone(context);
+    engine.register_fn("note", move |code: &str| -> Fallible<()> {
+        check_code(&shared, "note", code)?;
+        note(&shared, code, code.to_owned());
+        Ok(())
+    });
+}
+
+fn note(context: &Context, code: &str, why: String) {
+    context.notes.borrow_mut().push(Note {
+        code: code.to_owned(),
+        why,
+    });
 }
 
 /// Codes are counted and typed by people: short lower-case words.
-fn check_code(function: &str, code: &str) -> Fallible<()> {
+pub(super) fn check_code(context: &Context, function: &str, code: &str) -> Fallible<()> {
     let fits = !code.is_empty()
         && code.len() <= 60
         && code
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    if fits {
+    if fits && context.wording.borrow().has_code(code) {
         return Ok(());
+    }
+    if fits {
+        return HostFault::with_hint(
+            format!("`{function}` got a code that is not written in the rule"),
+            "codes are shown to everybody, so they cannot be made of a row's values; write each one out",
+        );
     }
     HostFault::with_hint(
         format!("`{function}` needs a code of lower-case letters, digits and `_`"),
@@ -98,7 +111,10 @@ fn check_code(function: &str, code: &str) -> Fallible<()> {
     )
 }
 
-fn shorten(why: &str) -> String {
+/// A message as far as it may be kept: nothing of the row, and not too long.
+pub(super) fn kept(context: &Context, call: &NativeCallContext, why: &str) -> String {
+    let wording = context.wording.borrow();
+    let why = wording.message(call.call_source(), call.call_position(), why);
     why.chars().take(WHY_CHARS_MAX).collect()
 }
 
@@ -138,10 +154,14 @@ fn ask(context: &Context, entity: &str, key: &Dynamic) -> Fallible<Option<(Strin
     if !context.declared.entities.iter().any(|e| e == entity) {
         let known = context.declared.entities.iter().map(String::as_str);
         return undeclared(
+            context,
             "ids",
             entity,
             known,
-            &format!("{entity}: #{{ from: [\"column\"] }}"),
+            &format!(
+                "{}: #{{ from: [\"column\"] }}",
+                context.wording.borrow().name(entity)
+            ),
         );
     }
     if key.is_unit() {
@@ -182,9 +202,10 @@ fn rows_of(context: &Context, lookup: &str, key: &Dynamic) -> Fallible<Array> {
             .iter()
             .map(|(name, _)| name.as_str());
         let example = format!(
-            "{lookup}: #{{ from: \"table\", by: \"column\", keys: [\"column\"], take: [\"column\"] }}"
+            "{}: #{{ from: \"table\", by: \"column\", keys: [\"column\"], take: [\"column\"] }}",
+            context.wording.borrow().name(lookup)
         );
-        return undeclared("lookups", lookup, known, &example);
+        return undeclared(context, "lookups", lookup, known, &example);
     }
     if key.is_unit() {
         return Ok(Array::new());
@@ -223,6 +244,7 @@ fn rows_of(context: &Context, lookup: &str, key: &Dynamic) -> Fallible<Array> {
 }
 
 fn undeclared<'a, T>(
+    context: &Context,
     key: &str,
     name: &str,
     known: impl Iterator<Item = &'a str>,
@@ -232,7 +254,11 @@ fn undeclared<'a, T>(
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("add `{example}` to `RULE.{key}`"),
     };
-    HostFault::with_hint(format!("`{name}` is not declared in `RULE.{key}`"), hint)
+    let wording = context.wording.borrow();
+    HostFault::with_hint(
+        format!("`{}` is not declared in `RULE.{key}`", wording.name(name)),
+        hint,
+    )
 }
 
 /// A key as the text that both databases print.
