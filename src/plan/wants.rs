@@ -21,7 +21,7 @@ use crate::value::Logical;
 pub type Known = HashMap<String, HashMap<String, Uuid>>;
 
 /// Answers kept per parent between chunks; beyond that the memory is given back.
-pub(super) const CACHE_MAX: usize = 500_000;
+pub(super) const CACHE_MAX: usize = 50_000;
 
 /// Where a key comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
