@@ -291,9 +291,8 @@ pub async fn run(
     };
     if options.dry_run {
         let mut outcome = Outcome::default();
-        return tables(&mut world, steps, &mut outcome)
-            .await
-            .map(|()| outcome);
+        tables(&mut world, steps, &mut outcome).await?;
+        return Ok(outcome);
     }
     let changed = mode::refusals(&mut world, &rules, exists).await?;
     if !changed.is_empty() {
