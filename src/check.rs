@@ -83,7 +83,6 @@ async fn keys(step: &Step, source: &mut Source) -> Result<Vec<Diagnostic>, Diagn
     let (_, read) = source.counts(&step.query).await?;
     let mut findings = Vec::new();
     if let Some(from) = &rule.header.from {
-        let engine = source.session().engine();
         let names: Vec<String> = rule
             .header
             .key
@@ -94,7 +93,6 @@ async fn keys(step: &Step, source: &mut Source) -> Result<Vec<Diagnostic>, Diagn
         let sql = format!(
             "select count(*), (select count(*) from (select distinct {keys} from ({from}) f) d) from ({from}) f"
         );
-        let _ = engine;
         let rows = source.session().query(&sql).await?;
         let number = |column| {
             rows.cell(0, column)

@@ -14,7 +14,7 @@ mod prior;
 mod statements;
 
 pub use evidence::Masker;
-pub use fate::{Fate, Fates};
+pub use fate::{Changes, Fate, Fates};
 pub use land::{Landed, Writer};
 pub use prior::Prior;
 

@@ -21,6 +21,7 @@ pub use crate::config::Engine;
 pub use error::{DbError, DbProblem, ErrorKind};
 pub use failpoint::{Action, failpoint};
 pub use name::TableName;
+pub(crate) use quote::hex;
 pub use quote::{bytes_literal, ident, key_tuple, literal, literal_list, typed_literal};
 pub use session::{CONNECT_LIMIT, STATEMENT_LIMIT, Session};
 

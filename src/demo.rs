@@ -5,7 +5,7 @@
 //! one from their place in the table (`tables`), so nothing is kept in memory; which row is dirty in
 //! which way is arithmetic on class sizes (`classes`, `space`), so the counts are exact.
 
-#![allow(
+#![expect(
     clippy::manual_is_multiple_of,
     clippy::verbose_bit_mask,
     clippy::unused_self,

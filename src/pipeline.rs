@@ -38,6 +38,10 @@ use crate::state::{Account, CodeCounts, Counts, SegmentRecord, State, StateError
 
 /// What was asked for.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own on the command line"
+)]
 pub struct Options {
     /// `run`, `exec` …: recorded with the run.
     pub command: &'static str,
@@ -261,7 +265,7 @@ pub async fn run(
             continue;
         }
         match Step::prepare(rule.clone(), source.session(), &mut target, namespace).await {
-            Ok(step) => steps.push(Work::Step(Box::new(step))),
+            Ok(prepared) => steps.push(Work::Step(Box::new(prepared))),
             Err(problems) => findings.extend(problems),
         }
     }
@@ -287,9 +291,8 @@ pub async fn run(
     };
     if options.dry_run {
         let mut outcome = Outcome::default();
-        return tables(&mut world, steps, &mut outcome)
-            .await
-            .map(|()| outcome);
+        tables(&mut world, steps, &mut outcome).await?;
+        return Ok(outcome);
     }
     let changed = mode::refusals(&mut world, &rules, exists).await?;
     if !changed.is_empty() {

@@ -15,6 +15,7 @@ mod schema;
 mod segment;
 
 pub use account::{Account, CodeCounts, Sums};
+pub(crate) use chunk::from_hex;
 pub use chunk::{ChunkRecord, Counts, Span};
 pub use later::Later;
 pub use manifest::{Entry, Manifest, Outcome};

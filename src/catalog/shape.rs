@@ -116,7 +116,7 @@ pub struct Trigger {
 
 /// What the session's role may do with a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(
+#[expect(
     clippy::struct_excessive_bools,
     reason = "four independent rights, as the server grants them"
 )]

@@ -71,7 +71,7 @@ pub(super) async fn adopt(
             }
         }
         if let Some(reject) = refused {
-            *fate = Fate::Reject(Box::new(reject));
+            *fate = Fate::Reject(reject);
             continue;
         }
         for (at, there) in decided {
@@ -116,7 +116,7 @@ fn resolve(
     key: &Key,
     out: &OutRow,
     stale: &mut Vec<String>,
-) -> Result<Option<usize>, Reject> {
+) -> Result<Option<usize>, Box<Reject>> {
     let to = &ledger.to;
     let legacy_text = to.legacy.and_then(|column| cell_text(out, column));
     let none = Vec::new();
@@ -161,20 +161,20 @@ fn resolve(
     match rows[..] {
         [] => Ok(seen.rows.row(out.id)),
         [one] => Ok(Some(one)),
-        _ => Err(Reject::new(
+        _ => Err(Box::new(Reject::new(
             Stage::Adopt,
             "two_ids",
             "the target holds this row under two ids: legacy column, migration_mappings and match do not agree",
-        )),
+        ))),
     }
 }
 
-fn duplicate(other: &str) -> Reject {
-    Reject::new(
+fn duplicate(other: &str) -> Box<Reject> {
+    Box::new(Reject::new(
         Stage::Adopt,
         "duplicate_of",
         format!("the target row with this natural key belongs to {other}"),
-    )
+    ))
 }
 
 fn differences(ledger: &Ledger, found: &Found, out: &OutRow, there: usize) -> Differences {
@@ -260,7 +260,7 @@ fn apply(
         _ if write.is_empty() => {}
         (false, _) if ledger.prior.is_ours(found.xmin(suspect.there).as_deref()) => {}
         (false, _) => {
-            conflict = Some("somebody edited this row in the target since it was written")
+            conflict = Some("somebody edited this row in the target since it was written");
         }
         (true, Existing::Fill) => {
             left = suspect.differences.iter().any(|d| !d.1);
@@ -279,7 +279,7 @@ fn apply(
         (true, Existing::Conflict) => {
             conflict = Some(
                 "the target holds this row with other values, and the rule says `existing: \"conflict\"`",
-            )
+            );
         }
     }
     let fate = &mut fates.0[suspect.row];

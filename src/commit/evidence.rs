@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::db::hex;
 use crate::row::Rows;
 
 /// Longest value kept, bytes.
@@ -51,10 +52,7 @@ impl Masker {
         let mut hash = Sha256::new();
         hash.update(self.namespace.as_bytes());
         hash.update(bytes);
-        let hash: String = hash.finalize()[..8]
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
+        let hash = hex(&hash.finalize()[..8]);
         serde_json::json!({ "secret": { "length": bytes.len(), "hash": hash } })
     }
 }

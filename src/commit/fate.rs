@@ -10,6 +10,9 @@ use crate::row::{OutRow, Reject, Verdict};
 use crate::rule::Reconcile;
 use crate::state::{CodeCounts, Counts, Entry, Manifest, Outcome, Sums};
 
+/// New values of a row that is there: column, cell as COPY text (`None` is NULL).
+pub type Changes = Vec<(u16, Option<Vec<u8>>)>;
+
 /// What is done in the target for one source row.
 #[derive(Clone, Debug)]
 pub enum Fate {
@@ -17,8 +20,8 @@ pub enum Fate {
     Write {
         /// Rows to insert.
         insert: Vec<OutRow>,
-        /// Rows to change: id, cells as COPY text.
-        update: Vec<(Uuid, Vec<(u16, Option<Vec<u8>>)>)>,
+        /// Rows to change, by id.
+        update: Vec<(Uuid, Changes)>,
         /// Ids of rows that stay as they are.
         same: Vec<Uuid>,
         /// An adopted row keeps a value that differs.

@@ -10,7 +10,7 @@ use crate::row::Reject;
 use crate::state::{CodeCounts, Counts, State, StateError};
 
 /// How long a chunk is tried again after errors that may pass (a restart, a full pool, a deadlock).
-const RETRY_FOR: Duration = Duration::from_secs(300);
+const RETRY_FOR: Duration = Duration::from_mins(5);
 /// First pause between tries; doubles up to ten seconds, with jitter.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// How often a chunk is cut down: a refusal that survives this many rounds is not a row's.

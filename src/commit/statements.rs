@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::commit::{Batch, Fate, Fates, Ledger};
-use crate::db::{DbError, Engine, literal};
+use crate::db::{DbError, Engine, hex, literal};
 use crate::row::{Reject, Stage};
 use crate::state::{Refused, State, StateError};
 
@@ -149,8 +149,4 @@ pub(super) fn refusal(ledger: &Ledger, error: &DbError) -> Reject {
     reject.sqlstate.clone_from(&error.sqlstate);
     reject.constraint.clone_from(&error.constraint);
     reject
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -1,8 +1,6 @@
 //! The only place where text becomes SQL. COPY takes no bind parameters, so there is one function
 //! per kind of thing, and each is held against a real session.
 
-use std::fmt::Write as _;
-
 use super::{DbError, Engine, ErrorKind};
 use crate::row::Key;
 use crate::value::Logical;
@@ -123,7 +121,7 @@ pub fn key_tuple(engine: Engine, key: &Key, types: &[Logical]) -> Result<String,
 }
 
 /// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     // by table: a chunk's manifest is half a megabyte, and formatting each byte showed in profiles
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut out = String::with_capacity(bytes.len() * 2);

@@ -132,11 +132,6 @@ impl Session {
         self.busy
     }
 
-    /// Sets how long one operation may take from now on.
-    pub fn set_limit(&mut self, limit: Duration) {
-        self.limit = limit;
-    }
-
     /// Runs one statement and returns its rows as text. Without rows the columns are unknown (none).
     pub async fn query(&mut self, sql: &str) -> Result<Rows, DbError> {
         guarded!(self, c => postgres::query(c, sql), sqlite::query(c, sql))

@@ -173,7 +173,7 @@ const WOULD_ROUND: &str = "SQLite would round the value (would_round)";
 const NO_UTF8: &str = "the value is not UTF-8 text";
 
 /// Binds one value so that what SQLite stores reads back as the same canonical text.
-#[allow(
+#[expect(
     clippy::single_match_else,
     reason = "the types read better as one list"
 )]

@@ -212,6 +212,6 @@ pub(super) fn commit_failed(rule: &str, error: CommitError) -> RunError {
                 )
                 .into()
         }
-        other => Diagnostic::error(other.to_string()).into(),
+        other @ CommitError::Unbalanced { .. } => Diagnostic::error(other.to_string()).into(),
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn start(
                 let mut judged: Vec<Judged> = Vec::with_capacity(asked.rows.len());
                 let mut broken = None;
                 for (row, key) in asked.keys.iter().enumerate() {
-                    let one = match read_fault(&rule, &asked.rows, row) {
+                    let one = match read_fault(&asked.rows, row) {
                         Some(reject) => Judged {
                             verdict: Verdict::Reject(Box::new(reject)),
                             notes: vec![],
@@ -115,14 +115,13 @@ pub(super) fn inputs(wants: &Wants, rows: &Rows, answers: &Answers) -> Vec<[u8; 
         .collect()
 }
 
-fn read_fault(rule: &Rule, rows: &Rows, row: usize) -> Option<Reject> {
+fn read_fault(rows: &Rows, row: usize) -> Option<Reject> {
     let fault = rows.faults().iter().find(|f| f.row == row)?;
     let column = rows
         .columns()
         .get(fault.column)
         .cloned()
         .unwrap_or_default();
-    let _ = rule;
     Some(Reject::new(
         Stage::Read,
         "bad_value",

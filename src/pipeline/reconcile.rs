@@ -29,19 +29,18 @@ pub(super) async fn check(
         return Ok(sums);
     };
     for pair in &gate.rule.header.reconcile {
-        let from = match &query.from {
-            Some(from) => format!("({from}) r"),
-            None => {
-                let condition = query
-                    .condition
-                    .as_ref()
-                    .map(|c| format!(" where {c}"))
-                    .unwrap_or_default();
-                format!(
-                    "(select * from {}{condition}) r",
-                    query.base.sql(world.source.session().engine())
-                )
-            }
+        let from = if let Some(from) = &query.from {
+            format!("({from}) r")
+        } else {
+            let condition = query
+                .condition
+                .as_ref()
+                .map(|c| format!(" where {c}"))
+                .unwrap_or_default();
+            format!(
+                "(select * from {}{condition}) r",
+                query.base.sql(world.source.session().engine())
+            )
         };
         let source_sql = sum_sql(world.source.session().engine(), &pair.source, &from, "");
         let source = total(world.source.session(), &source_sql).await?;

@@ -84,6 +84,6 @@ pub(super) async fn run(
         .map_err(|error| match error {
             CommitError::Db(error) => RunError::from(error),
             CommitError::State(error) => error.into(),
-            other => Diagnostic::error(other.to_string()).into(),
+            other @ CommitError::Unbalanced { .. } => Diagnostic::error(other.to_string()).into(),
         })
 }

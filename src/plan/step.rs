@@ -240,19 +240,18 @@ async fn available(
 pub(super) fn key_types(rule: &Rule, base: &Table, findings: &mut Vec<Diagnostic>) -> Vec<Logical> {
     let mut types = Vec::new();
     for name in &rule.header.key {
-        match base.column(name) {
-            Some(column) => types.push(column.logical.clone()),
-            None => {
-                let problem = Diagnostic::error(format!(
-                    "key column `{name}` is not in `{}`",
-                    rule.header.base
-                ));
-                findings.push(match rule.place_of(&["key"]) {
-                    Some(place) => problem.at(place),
-                    None => problem,
-                });
-            }
+        if let Some(column) = base.column(name) {
+            types.push(column.logical.clone());
+            continue;
         }
+        let problem = Diagnostic::error(format!(
+            "key column `{name}` is not in `{}`",
+            rule.header.base
+        ));
+        findings.push(match rule.place_of(&["key"]) {
+            Some(place) => problem.at(place),
+            None => problem,
+        });
     }
     types
 }

@@ -235,14 +235,8 @@ impl Wants {
         };
         let known = match &decl.legacy {
             None => None,
-            Some(legacy) => match table.column(legacy) {
-                Some(column) => Some((
-                    name,
-                    legacy.clone(),
-                    column.logical.clone(),
-                    id.name.clone(),
-                )),
-                None => {
+            Some(legacy) => {
+                let Some(column) = table.column(legacy) else {
                     let problem = Diagnostic::error(format!(
                         "`ids.{}.legacy`: `{}` has no column `{legacy}`",
                         decl.entity, decl.entity
@@ -255,8 +249,14 @@ impl Wants {
                         Some(nearest) => problem.hint(format!("did you mean `{nearest}`?")),
                         None => problem,
                     }));
-                }
-            },
+                };
+                Some((
+                    name,
+                    legacy.clone(),
+                    column.logical.clone(),
+                    id.name.clone(),
+                ))
+            }
         };
         Ok(IdsWant {
             decl: decl.clone(),

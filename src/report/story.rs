@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::db::{Engine, Session};
-use crate::state::{Manifest, Outcome, State, StateError, number, text};
+use crate::state::{Manifest, Outcome, State, StateError, from_hex, number, text};
 
 /// Manifests unpacked at a time.
 const PAGE: u32 = 64;
@@ -103,16 +103,4 @@ fn word(outcome: Outcome) -> Option<&'static str> {
         Outcome::Updated => Some("updated"),
         Outcome::Unchanged => Some("unchanged"),
     }
-}
-
-fn from_hex(text: &str) -> Result<Vec<u8>, StateError> {
-    let byte = |at: usize| {
-        text.get(at..at + 2)
-            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
-    };
-    (0..text.len())
-        .step_by(2)
-        .map(byte)
-        .collect::<Option<_>>()
-        .ok_or_else(|| StateError::Damaged("a manifest is no hexadecimal text".into()))
 }

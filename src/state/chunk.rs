@@ -275,7 +275,8 @@ fn key(stored: Option<String>) -> Result<Option<Key>, StateError> {
         .transpose()
 }
 
-fn from_hex(text: &str) -> Result<Vec<u8>, StateError> {
+/// Reads SQLite's `hex()`.
+pub(crate) fn from_hex(text: &str) -> Result<Vec<u8>, StateError> {
     let digit = |b: u8| char::from(b).to_digit(16).map(|d| d as u8);
     text.as_bytes()
         .chunks(2)

@@ -10,7 +10,7 @@ use crate::db::{Engine, Session};
 use crate::state::{State, StateError, number, text};
 
 /// Key of the advisory lock: the letters `runner`.
-const LOCK_KEY: i64 = 0x0072_756e_6e65_72;
+const LOCK_KEY: i64 = 0x0000_7275_6e6e_6572;
 /// How long a second run waits for the first.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
