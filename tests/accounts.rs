@@ -285,3 +285,35 @@ fn rules_that_wait_for_one_another_are_refused_by_name() {
     project.runner(&["run"]).ends_with(5);
     assert_eq!(project.target.count("select count(*) from items"), 0);
 }
+
+#[test]
+fn a_trial_of_a_rejected_row_leaves_the_account_as_it_is() {
+    let project = Project::pg(
+        "create table item(id integer primary key, n integer); insert into item values (1, 1), (2, -2), (3, 3)",
+        "create table items(id uuid primary key, legacy_item_id integer unique, n integer)",
+    );
+    let rule = |body: &str| {
+        format!(
+            "const RULE = #{{ base: \"item\", key: \"id\", target: \"items\", legacy: \"legacy_item_id\",\n    \
+             stop: #{{ faults: 1000, share: 1.0 }} }};\n\nfn transform(row) {{ {body} #{{ n: row.n }} }}\n"
+        )
+    };
+    project.rule(
+        "items",
+        &rule("if row.n < 0 { reject(\"negative\", \"below nothing\"); }"),
+    );
+    project.runner(&["run"]).ends_with(3);
+    let undecided = |project: &Project| project.status("items")["undecided"].clone();
+    assert_eq!(undecided(&project), 1);
+    // refused again, in a run of its own
+    project
+        .runner(&["exec", "items", "--row", "2"])
+        .ends_with(3);
+    assert_eq!(undecided(&project), 1);
+    assert_eq!(quarantine_dump(&project.target), ["items|2|negative"]);
+    // and written by an edited rule: the account still knows it as rejected, until it is retried
+    project.rule("items", &rule(""));
+    project.runner(&["exec", "items", "--row", "2"]);
+    assert_eq!(undecided(&project), 1);
+    assert_eq!(quarantine_dump(&project.target), ["items|2|negative"]);
+}

@@ -105,46 +105,73 @@ impl Writer {
                 refused: &refused,
                 change,
             };
-            match self.attempt(ledger, batch, &trial).await {
+            let error = match self.attempt(ledger, batch, &trial).await {
                 Ok(landed) => return Ok(Landed { attempts, ..landed }),
-                Err(CommitError::Db(error)) => match error.kind {
-                    ErrorKind::Row if rounds < ROUNDS_MAX => {
-                        self.rollback().await;
-                        rounds += 1;
-                        let (mut found, tried) = self.find_guilty(ledger, batch, &refused).await?;
-                        attempts += tried;
-                        if found.is_empty() && careful {
+                Err(CommitError::Db(error))
+                    if error.kind == ErrorKind::Row && rounds < ROUNDS_MAX =>
+                {
+                    rounds += 1;
+                    match self.refusals(ledger, batch, id, &refused).await {
+                        // a try that was given up for lost had landed after all
+                        Ok(None) => return self.as_recorded(id, attempts).await,
+                        Ok(Some((found, _))) if found.is_empty() && careful => {
                             return Err(error.into());
                         }
-                        careful = true;
-                        refused.append(&mut found);
-                    }
-                    kind if may_pass(kind) && tokio::time::Instant::now() < deadline => {
-                        self.session = None;
-                        tokio::time::sleep(pause + jitter(pause)).await;
-                        pause = (pause * 2).min(Duration::from_secs(10));
-                        if self.landed_after_all(id, deadline).await? {
-                            let state = self.state;
-                            let (counts, codes) = state.chunk(self.session().await?, id).await?;
-                            return Ok(Landed {
-                                counts,
-                                codes,
-                                attempts,
-                                ids: vec![],
-                            });
+                        Ok(Some((mut found, tried))) => {
+                            attempts += tried;
+                            careful = true;
+                            refused.append(&mut found);
+                            continue;
                         }
+                        Err(CommitError::Db(error)) => error,
+                        Err(other) => return Err(other),
                     }
-                    _ => {
-                        self.rollback().await;
-                        return Err(error.into());
-                    }
-                },
+                }
+                Err(CommitError::Db(error)) => error,
                 Err(other) => {
                     self.rollback().await;
                     return Err(other);
                 }
+            };
+            if !may_pass(error.kind) || tokio::time::Instant::now() >= deadline {
+                self.rollback().await;
+                return Err(error.into());
+            }
+            self.session = None;
+            tokio::time::sleep(pause + jitter(pause)).await;
+            pause = (pause * 2).min(Duration::from_secs(10));
+            if self.landed_after_all(id, deadline).await? {
+                return self.as_recorded(id, attempts).await;
             }
         }
+    }
+
+    /// The rows that the target refuses; `None` when the chunk is there already.
+    async fn refusals(
+        &mut self,
+        ledger: &Ledger,
+        batch: &Batch,
+        id: i64,
+        refused: &[(usize, Reject)],
+    ) -> Result<Option<(Vec<(usize, Reject)>, u64)>, CommitError> {
+        self.rollback().await;
+        let state = self.state;
+        if state.committed(self.session().await?, id).await? {
+            return Ok(None);
+        }
+        self.find_guilty(ledger, batch, refused).await.map(Some)
+    }
+
+    /// What a chunk came to, as the ledger says.
+    async fn as_recorded(&mut self, id: i64, attempts: u64) -> Result<Landed, CommitError> {
+        let state = self.state;
+        let (counts, codes) = state.chunk(self.session().await?, id).await?;
+        Ok(Landed {
+            counts,
+            codes,
+            attempts,
+            ids: vec![],
+        })
     }
 
     async fn landed_after_all(

@@ -82,6 +82,11 @@ impl State {
                 keys.join(",")
             ));
         }
+        // a trial says nothing about rows that the table's account holds as rejected
+        let trial = match status {
+            "trial" => format!(" where {t}.status = 'trial'"),
+            _ => String::new(),
+        };
         for rows in rows.chunks(ROWS_PER_INSERT) {
             let mut values = Vec::with_capacity(rows.len());
             for row in rows {
@@ -115,7 +120,7 @@ impl State {
                  run_id = excluded.run_id, code = excluded.code, stage = excluded.stage, message = excluded.message, sqlstate = excluded.sqlstate, \
                  constraint_name = excluded.constraint_name, path = excluded.path, line = excluded.line, col = excluded.col, data = excluded.data, \
                  input_hash = excluded.input_hash, transform_fp = excluded.transform_fp, waiting_entity = excluded.waiting_entity, \
-                 waiting_key = excluded.waiting_key, status = excluded.status, at = excluded.at",
+                 waiting_key = excluded.waiting_key, status = excluded.status, at = excluded.at{trial}",
                 values.join(",")
             ));
         }
