@@ -1,5 +1,5 @@
-//! The real volume, on the release build: exact numbers, and how long they take. `tests/run` runs these
-//! first and alone; only there are the times asserted.
+//! The real volume, on the release build: exact numbers, always asserted, and how long they take, always
+//! printed and asserted with `RUNNER_TEST_MEASURE=1`. `tests/run` runs these first and one by one.
 
 use crate::support::{Db, Engine, Project, measuring, release_binary};
 

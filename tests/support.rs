@@ -1,10 +1,5 @@
 //! What the tests stand on: throw-away servers, databases of a test's own, a project folder, the
 //! program with a clean environment, and dumps that owe nothing to the program's own code.
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "helpers come before the tests that use them"
-)]
 
 mod database;
 mod dump;
@@ -15,9 +10,9 @@ mod random;
 mod release;
 mod server;
 
-pub use database::{Db, Engine, Session};
+pub use database::{Db, Engine};
 pub use dump::{canonical_dump, columns, quarantine_dump};
-pub use people::{PEOPLE, PEOPLE_ACCOUNTS};
+pub use people::PEOPLE_ACCOUNTS;
 pub use process::{Output, Running, run_limited};
 pub use project::{NAMESPACE, Project};
 pub use random::Random;

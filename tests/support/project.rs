@@ -100,14 +100,6 @@ impl Project {
         project
     }
 
-    /// The same rules and source over another target, in a folder of its own.
-    pub fn twin(&self, target: Db) -> Self {
-        let twin = Self::over(&self.source, target);
-        fs::remove_dir_all(twin.path("rules")).expect("rules");
-        copy_tree(&self.path("rules"), &twin.path("rules"));
-        twin
-    }
-
     /// Gives up the folder and keeps both databases, for tests that start from copies of them.
     pub fn into_databases(mut self) -> (Db, Db) {
         self.owns_source = false;
