@@ -99,7 +99,11 @@ pub async fn gather(
 ) -> Result<Report, StateError> {
     let tables = standings(session, Some(state), rules).await?;
     let issues = issue::all(session, state, rules, &tables).await?;
-    let (gates, reconciliations) = evidence::gates(session, state).await?;
+    let (gates, mut reconciliations) = evidence::gates(session, state).await?;
+    for sum in &mut reconciliations {
+        sum.rejected_for = codes_of(&issues, &sum.rule, "reject");
+        sum.skipped_for = codes_of(&issues, &sum.rule, "skip");
+    }
     let runs = evidence::runs(session, state).await?;
     let totals = add_up(&tables);
     Ok(Report {
@@ -118,6 +122,20 @@ pub async fn gather(
         runs,
         unseen: unseen(),
     })
+}
+
+/// Why rows of a rule are not in the target: `orphan 2, negative_total 1`, the commonest code first.
+fn codes_of(issues: &[Issue], rule: &str, verdict: &str) -> String {
+    let mut found: Vec<&Issue> = issues
+        .iter()
+        .filter(|issue| issue.rule == rule && issue.verdict == verdict)
+        .collect();
+    found.sort_by_key(|issue| std::cmp::Reverse(issue.count));
+    found
+        .iter()
+        .map(|issue| format!("{} {}", issue.code, thousands(issue.count)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn add_up(tables: &[Standing]) -> Totals {
@@ -156,7 +174,14 @@ fn is_it_done(tables: &[Standing]) -> Finding {
         );
     }
     if open.is_empty() {
-        let text = format!("All {} tables were read to their last row.", tables.len());
+        let all = add_up(tables);
+        let text = format!(
+            "All {} tables were read to their last row: {} rows are in the target, {} were left behind on purpose, {} rejected.",
+            tables.len(),
+            thousands(all.written),
+            thousands(all.skipped),
+            thousands(all.rejected)
+        );
         return finding("good", "Yes", text);
     }
     let text = format!(
@@ -204,14 +229,12 @@ fn is_it_right(tables: &[Standing], gates: &[Gate], sums: &[Reconciliation]) -> 
     let remarks = gates.iter().filter(|g| !g.held()).count();
     let held = match remarks {
         0 => format!("All {checks} checks hold"),
-        n => format!(
-            "{} of {checks} checks hold, the others have remarks",
-            checks - n
-        ),
+        1 => format!("{} of {checks} checks hold, one has a remark", checks - 1),
+        n => format!("{} of {checks} checks hold, {n} have remarks", checks - n),
     };
     let text = format!(
         "{held}; each of {} source rows has exactly one outcome.",
-        render::thousands(rows)
+        thousands(rows)
     );
     finding("good", "Yes", text)
 }
@@ -234,11 +257,15 @@ fn what_to_decide(issues: &[Issue], tables: &[Standing]) -> Finding {
     } else {
         format!("{} classes", open.len())
     };
-    let were = if rows == 1 { "row was" } else { "rows were" };
-    let rows = render::thousands(rows);
+    let (word, were) = if rows == 1 {
+        ("row", "row was")
+    } else {
+        ("rows", "rows were")
+    };
+    let rows = thousands(rows);
     finding(
         "attention",
-        format!("{rows} rows"),
+        format!("{rows} {word}"),
         format!("{rows} {were} rejected, in {classes}; each is listed with what to do.{below}"),
     )
 }

@@ -11,6 +11,9 @@ use crate::report::{self, Issue};
 use crate::rule::RuleSet;
 use crate::state::Quarantined;
 
+/// Keys per line of the list.
+const KEYS_MAX: usize = 3;
+
 /// List rejected rows, or show one
 #[derive(Debug, Args)]
 pub(super) struct QuarantineArgs {
@@ -89,6 +92,7 @@ fn list_text(issues: &[Issue]) -> String {
         let keys: Vec<String> = issue
             .keys
             .iter()
+            .take(KEYS_MAX)
             .map(|key| screen::shorten(key, 24))
             .collect();
         vec![
@@ -97,7 +101,7 @@ fn list_text(issues: &[Issue]) -> String {
             thousands(issue.count),
             thousands(issue.open),
             keys.join(" ")
-                + if issue.count > issue.keys.len() as i64 {
+                + if issue.count > keys.len() as i64 {
                     " …"
                 } else {
                     ""

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::db::Session;
+use crate::report::render::thousands;
 use crate::row::Rows;
 use crate::state::{State, StateError, number, text};
 
@@ -114,6 +115,10 @@ pub struct Reconciliation {
     pub skipped: String,
     /// Both sides are equal.
     pub agrees: bool,
+    /// Codes of the rejected rows with their counts, `orphan 2, negative_total 1`.
+    pub rejected_for: String,
+    /// Codes of the skipped rows with their counts.
+    pub skipped_for: String,
     /// The query that tells.
     pub query: Option<String>,
 }
@@ -244,6 +249,8 @@ fn reconciliation(gate: &Gate, detail: &Value) -> Reconciliation {
         rejected: side("rejected"),
         skipped: side("skipped"),
         agrees: !gate.failed(),
+        rejected_for: String::new(),
+        skipped_for: String::new(),
         query: gate.query.clone(),
     }
 }
@@ -278,17 +285,22 @@ fn describe(detail: &Value) -> String {
         !name.ends_with("query") && name.as_str() != "snapshot" && !value.is_null()
     });
     shown
-        .map(|(name, value)| {
-            format!(
-                "{} {}",
-                name.replace('_', " "),
-                value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), ToOwned::to_owned)
-            )
-        })
+        .map(|(name, value)| format!("{} {}", name.replace('_', " "), plain(value)))
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+/// A value as people write it.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+        Value::Number(number) => number
+            .as_i64()
+            .map_or_else(|| number.to_string(), thousands),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" "),
+        Value::Null | Value::Object(_) => value.to_string(),
+    }
 }
 
 /// The target's clock.
@@ -326,7 +338,10 @@ mod tests {
 
     #[test]
     fn a_finding_without_a_message_shows_its_numbers() {
-        let detail = serde_json::json!({ "rows_before": 3, "query": "select 1", "name": "x" });
-        assert_eq!(describe(&detail), "rows before 3, name x");
+        let detail = serde_json::json!({ "rows_before": 3000, "query": "select 1", "one_snapshot": true, "keys": ["7", "9"] });
+        assert_eq!(
+            describe(&detail),
+            "rows before 3,000, one snapshot yes, keys 7 9"
+        );
     }
 }

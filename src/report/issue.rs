@@ -7,8 +7,8 @@ use crate::report::standing::Standing;
 use crate::rule::RuleSet;
 use crate::state::{State, StateError, number, text};
 
-/// Example keys per code.
-const KEYS_MAX: i64 = 3;
+/// Keys per code: all of a small class, examples of a large one.
+const KEYS_MAX: i64 = 12;
 
 /// One code of one rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

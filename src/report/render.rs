@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
+use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use crate::diagnostic::{Diagnostic, Place};
@@ -105,6 +105,7 @@ fn environment(format: Format) -> Environment<'static> {
     environment.add_filter("percent", |share: f64| percent(share));
     environment.add_filter("duration", |seconds: f64| duration(seconds));
     environment.add_filter("moment", |text: &str| moment(text));
+    environment.add_filter("prose", |text: &str| Value::from_safe_string(prose(text)));
     environment.add_filter("md", |text: &str| markdown(text));
     environment.add_filter("pad", |text: String, width: usize| {
         format!("{text:<width$}")
@@ -202,6 +203,30 @@ fn moment(text: &str) -> String {
     }
 }
 
+/// A sentence for HTML: escaped, and what stands in backticks as code.
+fn prose(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 32);
+    let mut code = false;
+    for c in text.chars() {
+        match c {
+            '`' => {
+                out.push_str(if code { "</code>" } else { "<code>" });
+                code = !code;
+            }
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#x27;"),
+            _ => out.push(c),
+        }
+    }
+    if code {
+        out.push_str("</code>");
+    }
+    out
+}
+
 /// Text inside a Markdown table cell, inert.
 fn markdown(text: &str) -> String {
     text.chars().fold(String::new(), |mut out, c| {
@@ -224,6 +249,15 @@ fn markdown(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::{Finding, Issue, Standing, Totals, VERSION};
+
+    #[test]
+    fn a_sentence_is_escaped_and_its_code_marked() {
+        assert_eq!(
+            prose("run `a <b>` & \"c\""),
+            "run <code>a &lt;b&gt;</code> &amp; &quot;c&quot;"
+        );
+        assert_eq!(prose("`open"), "<code>open</code>");
+    }
 
     const HOSTILE: &str = "<script>alert(1)</script>|`x`\u{1b}[2J";
 
