@@ -19,7 +19,7 @@ pub use land::{Landed, Writer};
 pub use prior::Prior;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::db::DbError;
 use crate::row::{Judged, Key, Rows};
@@ -46,6 +46,32 @@ pub struct Batch {
     pub inputs: Vec<[u8; 16]>,
     /// When reading began.
     pub begun: Instant,
+    /// Where the time went before the commit.
+    pub spent: Spent,
+}
+
+/// Where the time of chunks goes. The stages work side by side, so the sum is more than the clock says;
+/// the largest one sets the pace.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spent {
+    /// Pages from the source.
+    pub read: Duration,
+    /// Ids and lookups, and the hash of all inputs.
+    pub ask: Duration,
+    /// The rule.
+    pub script: Duration,
+    /// Transactions in the target.
+    pub write: Duration,
+}
+
+impl Spent {
+    /// Adds another chunk's.
+    pub fn add(&mut self, other: Self) {
+        self.read += other.read;
+        self.ask += other.ask;
+        self.script += other.script;
+        self.write += other.write;
+    }
 }
 
 impl Batch {
@@ -60,6 +86,7 @@ impl Batch {
             judged: vec![],
             inputs: vec![],
             begun: Instant::now(),
+            spent: Spent::default(),
         }
     }
 }

@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
+use crate::commit::Spent;
 use crate::config::Config;
 use crate::db::{Engine, Role, Session};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -160,6 +161,8 @@ pub struct RuleOutcome {
     pub problems: Vec<Diagnostic>,
     /// Wall time, seconds.
     pub seconds: f64,
+    /// Where the time went, added up over chunks.
+    pub spent: Spent,
 }
 
 /// What a run came to.

@@ -178,6 +178,9 @@ fn answer(outcome: &Outcome, how: &How) -> Answer {
             text.push_str(&format!("{}\n", screen::printable(&problem.to_string())));
         }
     }
+    if how.profile {
+        text.push_str(&format!("\n{}", profile(&outcome.rules)));
+    }
     text.push_str(&format!("\n{}\n", closing(outcome, how)));
     Answer {
         exit: ending(outcome),
@@ -219,6 +222,35 @@ pub(super) fn summary(rules: &[RuleOutcome]) -> String {
         cells
     });
     table(&head, &[2, 3, 4, 5, 6, 7, 8], lines)
+}
+
+/// `--profile`: where the time of each rule's chunks went. The stages work side by side, so the largest
+/// one sets the pace.
+fn profile(rules: &[RuleOutcome]) -> String {
+    let head = [
+        "rule",
+        "read",
+        "ids and lookups",
+        "script",
+        "write",
+        "script µs/row",
+    ];
+    let lines = rules
+        .iter()
+        .filter(|rule| rule.this_run.read > 0)
+        .map(|rule| {
+            let s = rule.spent;
+            let mut cells = vec![rule.rule.clone()];
+            cells.extend(
+                [s.read, s.ask, s.script, s.write].map(|d| format!("{:.2} s", d.as_secs_f64())),
+            );
+            cells.push(format!(
+                "{:.1}",
+                s.script.as_secs_f64() * 1e6 / rule.this_run.read as f64
+            ));
+            cells
+        });
+    table(&head, &[1, 2, 3, 4, 5], lines)
 }
 
 fn word(rule: &RuleOutcome) -> &'static str {
@@ -304,6 +336,12 @@ fn to_json(outcome: &Outcome) -> Value {
                 "missed": rule.missed,
                 "problems": rule.problems.iter().map(problem_json).collect::<Vec<_>>(),
                 "seconds": rule.seconds,
+                "profile": {
+                    "read": rule.spent.read.as_secs_f64(),
+                    "ids_and_lookups": rule.spent.ask.as_secs_f64(),
+                    "script": rule.spent.script.as_secs_f64(),
+                    "write": rule.spent.write.as_secs_f64(),
+                },
             })
         })
         .collect();

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -11,7 +12,7 @@ use super::judge::{self, Answer, Asked, Budget};
 use super::mode::Gap;
 use super::reader::Reader;
 use super::{Event, RunError, Watcher, World};
-use crate::commit::{Batch, CommitError, Landed, Ledger, Writer};
+use crate::commit::{Batch, CommitError, Landed, Ledger, Spent, Writer};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Step;
 use crate::row::Key;
@@ -37,6 +38,8 @@ pub(super) struct Flowed {
     pub(super) interrupted: bool,
     /// Ids of a dry run, by key.
     pub(super) ids: Vec<(String, Uuid)>,
+    /// Where the time went.
+    pub(super) spent: Spent,
 }
 
 /// Moves rows until there are none left, somebody asks to stop, or something breaks.
@@ -61,7 +64,7 @@ pub(super) async fn flow(
         world.options.writers.max(1)
     };
     let (to_writers, work) = mpsc::channel::<(Batch, i64)>(1);
-    let (results, mut landed) = mpsc::channel::<(u64, Result<Landed, CommitError>)>(writers);
+    let (results, mut landed) = mpsc::channel::<(u64, Spent, Result<Landed, CommitError>)>(writers);
     let work = Arc::new(tokio::sync::Mutex::new(work));
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..writers {
@@ -150,7 +153,7 @@ async fn write(
     mut writer: Writer,
     ledger: Arc<Ledger>,
     work: Arc<tokio::sync::Mutex<mpsc::Receiver<(Batch, i64)>>>,
-    results: mpsc::Sender<(u64, Result<Landed, CommitError>)>,
+    results: mpsc::Sender<(u64, Spent, Result<Landed, CommitError>)>,
     failed: Arc<AtomicBool>,
 ) {
     loop {
@@ -159,12 +162,17 @@ async fn write(
         if failed.load(Ordering::SeqCst) {
             continue;
         }
+        let started = Instant::now();
         let result = writer.land(&ledger, &batch, id).await;
+        let spent = Spent {
+            write: started.elapsed(),
+            ..batch.spent
+        };
         if result.is_err() {
             failed.store(true, Ordering::SeqCst);
         }
         if results
-            .send((batch.base.max(0) as u64, result))
+            .send((batch.base.max(0) as u64, spent, result))
             .await
             .is_err()
         {
@@ -174,13 +182,14 @@ async fn write(
 }
 
 async fn collect(
-    landed: &mut mpsc::Receiver<(u64, Result<Landed, CommitError>)>,
+    landed: &mut mpsc::Receiver<(u64, Spent, Result<Landed, CommitError>)>,
     watcher: &dyn Watcher,
     rule: &str,
 ) -> Result<Flowed, CommitError> {
     let mut flowed = Flowed::default();
     let mut failure = None;
-    while let Some((base, result)) = landed.recv().await {
+    while let Some((base, spent, result)) = landed.recv().await {
+        flowed.spent.add(spent);
         match result {
             Ok(landed) => {
                 watcher.event(Event::Chunk {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc::{Receiver, Sender};
 
-use crate::commit::Batch;
+use crate::commit::{Batch, Spent};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Wants;
 use crate::row::{Answers, Judged, Key, Reject, Rows, Stage, Verdict};
@@ -28,6 +28,8 @@ pub(super) struct Asked {
     pub(super) answers: Arc<Answers>,
     pub(super) inputs: Vec<[u8; 16]>,
     pub(super) begun: Instant,
+    /// Reading and asking so far.
+    pub(super) spent: Spent,
     /// No more rows follow: a share of faults counts even below [`SHARE_FROM`] rows.
     pub(super) last: bool,
 }
@@ -62,6 +64,7 @@ pub(super) fn start(
                 }
             };
             while let Some(asked) = input.blocking_recv() {
+                let started = Instant::now();
                 let rule = bound.rule().clone();
                 let mut judged: Vec<Judged> = Vec::with_capacity(asked.rows.len());
                 let mut broken = None;
@@ -97,6 +100,10 @@ pub(super) fn start(
                         judged,
                         inputs: asked.inputs,
                         begun: asked.begun,
+                        spent: Spent {
+                            script: started.elapsed(),
+                            ..asked.spent
+                        },
                     }),
                 };
                 crate::db::failpoint("script.judged");

@@ -133,6 +133,7 @@ impl Kept {
             keys: self.keys,
             inputs,
             begun: self.begun,
+            spent: crate::commit::Spent::default(),
         }
     }
 }

@@ -43,6 +43,7 @@ pub(super) async fn run(world: &mut World<'_>, job: &Job) -> Result<RuleOutcome,
         missed: None,
         problems: vec![],
         seconds: 0.0,
+        spent: crate::commit::Spent::default(),
     };
     if what == What::Changed {
         world.watcher.event(Event::Message(&format!(
@@ -103,6 +104,7 @@ async fn pass_of(
     let flowed = call(world, job, place).await?;
     outcome.this_run = flowed.counts;
     outcome.codes = flowed.codes;
+    outcome.spent = flowed.spent;
     if world.options.dry_run {
         let known = world.known.entry(rule.header.target.clone()).or_default();
         known.extend(flowed.ids);

@@ -10,6 +10,7 @@ use super::flow::Reading;
 use super::judge::{self, Asked};
 use super::mode::Gap;
 use super::{Options, RunError, Stop, World};
+use crate::commit::Spent;
 use crate::db::Session;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Known, Wants};
@@ -144,12 +145,18 @@ impl Reader<'_> {
         keys: Vec<Key>,
         begun: Instant,
     ) -> Result<bool, RunError> {
+        let asking = Instant::now();
         let answers = self
             .wants
             .fetch(&rows, self.source.session(), self.target, self.known)
             .await?;
         World::point("page.lookups");
         let inputs = judge::inputs(self.wants, &rows, &answers);
+        let spent = Spent {
+            read: asking.duration_since(begun),
+            ask: asking.elapsed(),
+            ..Spent::default()
+        };
         let asked = Asked {
             span,
             base,
@@ -159,6 +166,7 @@ impl Reader<'_> {
             answers: Arc::new(answers),
             inputs,
             begun,
+            spent,
             last: false,
         };
         match self.ahead.replace(asked) {

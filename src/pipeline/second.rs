@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{RunError, World};
-use crate::commit::{Batch, CommitError, Ledger, Writer};
+use crate::commit::{Batch, CommitError, Ledger, Spent, Writer};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Step;
 use crate::row::{Judged, Key, Reject, Stage, Verdict};
@@ -71,6 +71,7 @@ pub(super) async fn run(
         keys,
         judged,
         begun: Instant::now(),
+        spent: Spent::default(),
     };
     let change = world
         .state

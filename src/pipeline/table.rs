@@ -38,6 +38,7 @@ pub(super) async fn run(world: &mut World<'_>, mut step: Step) -> Result<RuleOut
         missed: None,
         problems: vec![],
         seconds: 0.0,
+        spent: crate::commit::Spent::default(),
     };
     if mode == Mode::Changed {
         world.watcher.event(Event::Message(&format!(
@@ -62,6 +63,7 @@ pub(super) async fn run(world: &mut World<'_>, mut step: Step) -> Result<RuleOut
         }
         outcome.this_run = flowed.counts;
         outcome.codes = flowed.codes;
+        outcome.spent = flowed.spent;
     }
     outcome.account = world.account(&rule.name).await?;
     outcome.missed = missed(&rule, &outcome);
