@@ -390,6 +390,10 @@ impl World<'_> {
             writer
                 .execute(&state.forget_quarantine_sql(&rule.name)?)
                 .await?;
+        } else if segment.accounted {
+            writer
+                .execute(&state.lapse_sql(&rule.name, &f.transform)?)
+                .await?;
         }
         state.open_segment(writer, segment).await?;
         writer.execute("commit").await?;

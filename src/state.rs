@@ -4,6 +4,7 @@
 //! Nothing here opens a transaction: `commit` does, and joins rows and state in one. Reading starts at
 //! [`State`]; what a chunk adds is made by [`ChunkRecord::sql`] and sent with its rows.
 
+mod acceptance;
 mod account;
 mod chunk;
 mod later;
@@ -14,6 +15,7 @@ mod run;
 mod schema;
 mod segment;
 
+pub use acceptance::{Acceptance, Accepted, Decision};
 pub use account::{Account, CodeCounts, Sums};
 pub(crate) use chunk::from_hex;
 pub use chunk::{ChunkRecord, Counts, Span};
@@ -21,7 +23,7 @@ pub use later::Later;
 pub use manifest::{Entry, Manifest, Outcome};
 pub use procedure::Stated;
 pub use quarantine::{Quarantined, Refused};
-pub use run::{Claim, RunRecord, host_name};
+pub use run::{Claim, RunRecord, begin_alone, host_name, os_user};
 pub use schema::VERSION;
 pub use segment::{Kind, SegmentRecord};
 

@@ -1,5 +1,8 @@
 //! `runner quarantine`: the rows that could not go over.
 
+mod decide;
+mod export;
+
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
@@ -9,12 +12,12 @@ use crate::cli::setup::{self, Global};
 use crate::diagnostic::Diagnostic;
 use crate::report::{self, Issue};
 use crate::rule::RuleSet;
-use crate::state::Quarantined;
+use crate::state::{Acceptance, Quarantined};
 
 /// Keys per line of the list.
 const KEYS_MAX: usize = 3;
 
-/// List rejected rows, or show one
+/// List rejected rows, show one, accept them as missing, export them
 #[derive(Debug, Args)]
 pub(super) struct QuarantineArgs {
     #[command(subcommand)]
@@ -37,6 +40,10 @@ enum What {
         #[arg(allow_negative_numbers = true)]
         key: String,
     },
+    /// Decide that rows may stay behind: they count as decided until their rule or source row changes
+    Accept(decide::AcceptArgs),
+    /// Rejected rows with their values, as JSON lines or CSV
+    Export(export::ExportArgs),
 }
 
 pub(super) async fn run(global: &Global, args: &QuarantineArgs) -> Result<Answer, Failure> {
@@ -44,6 +51,8 @@ pub(super) async fn run(global: &Global, args: &QuarantineArgs) -> Result<Answer
         None => list(global, &[]).await,
         Some(What::List { rules }) => list(global, rules).await,
         Some(What::Show { rule, key }) => show(global, setup::rule_name(rule), key).await,
+        Some(What::Accept(args)) => decide::run(global, args).await,
+        Some(What::Export(args)) => export::run(global, args).await,
     }
 }
 
@@ -87,7 +96,15 @@ fn list_text(issues: &[Issue]) -> String {
     if issues.is_empty() {
         return "no row is in quarantine\n".into();
     }
-    let head = ["rule", "code", "rows", "open", "keys", "what to do"];
+    let head = [
+        "rule",
+        "code",
+        "rows",
+        "open",
+        "accepted",
+        "keys",
+        "what to do",
+    ];
     let lines = issues.iter().map(|issue| {
         let keys: Vec<String> = issue
             .keys
@@ -100,6 +117,7 @@ fn list_text(issues: &[Issue]) -> String {
             issue.code.clone(),
             thousands(issue.count),
             thousands(issue.open),
+            thousands(issue.count - issue.open),
             keys.join(" ")
                 + if issue.count > keys.len() as i64 {
                     " …"
@@ -113,7 +131,7 @@ fn list_text(issues: &[Issue]) -> String {
     let first = &issues[0];
     format!(
         "{}\n{} to decide; one of them in full: `runner quarantine show {} {}`\n",
-        table(&head, &[2, 3], lines),
+        table(&head, &[2, 3, 4], lines),
         count(open, "row"),
         first.rule,
         shell_word(first.keys.first().map_or("KEY", String::as_str))
@@ -137,6 +155,7 @@ async fn show(global: &Global, rule: &str, key: &str) -> Result<Answer, Failure>
     let rules = setup::all_rules(&config)?;
     let (mut session, state) = setup::existing_state(&config).await?;
     let found = state.quarantined_row(&mut session, rule, key).await?;
+    let accepted = state.acceptance(&mut session, rule, key).await?;
     session.close().await;
     let Some(row) = found else {
         return Err(Diagnostic::error(format!(
@@ -157,12 +176,17 @@ async fn show(global: &Global, rule: &str, key: &str) -> Result<Answer, Failure>
         .and_then(|r| r.header.fix.get(&row.code))
         .map(String::as_str);
     Ok(Answer::done(
-        show_text(&row, &masked(&row.data, &public), fix),
-        show_json(&row, &public, fix),
+        show_text(&row, accepted.as_ref(), &masked(&row.data, &public), fix),
+        show_json(&row, accepted.as_ref(), &public, fix),
     ))
 }
 
-fn show_text(row: &Quarantined, values: &Map<String, Value>, fix: Option<&str>) -> String {
+fn show_text(
+    row: &Quarantined,
+    accepted: Option<&Acceptance>,
+    values: &Map<String, Value>,
+    fix: Option<&str>,
+) -> String {
     let mut lines = vec![
         vec!["rule".into(), row.rule.clone()],
         vec!["key".into(), row.key.clone()],
@@ -187,6 +211,10 @@ fn show_text(row: &Quarantined, values: &Map<String, Value>, fix: Option<&str>) 
             lines.push(vec![name.into(), value]);
         }
     }
+    if let Some(accepted) = accepted {
+        let Acceptance { who, at, note } = accepted;
+        lines.push(vec!["accepted".into(), format!("by {who} at {at}: {note}")]);
+    }
     if let Some(fix) = fix {
         lines.push(vec!["what to do".into(), fix.to_owned()]);
     }
@@ -201,10 +229,16 @@ fn show_text(row: &Quarantined, values: &Map<String, Value>, fix: Option<&str>) 
     text
 }
 
-fn show_json(row: &Quarantined, public: &[String], fix: Option<&str>) -> Value {
+fn show_json(
+    row: &Quarantined,
+    accepted: Option<&Acceptance>,
+    public: &[String],
+    fix: Option<&str>,
+) -> Value {
     let mut json = serde_json::to_value(row).unwrap_or_default();
     json["values"] = Value::Object(masked(&row.data, public));
     json["fix"] = json!(fix);
+    json["accepted"] = json!(accepted);
     json
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::db::{DbError, Engine, Session, literal};
 use crate::rule::{Existing, Rule};
-use crate::state::{State, StateError, Stated, text};
+use crate::state::{Accepted, State, StateError, Stated, text};
 use crate::target::Destination;
 
 /// What is known of rows that are there already.
@@ -26,6 +26,8 @@ pub struct Prior {
     owners: Mutex<HashMap<Uuid, String>>,
     /// Keys that are in quarantine now: a chunk takes out those that are fine.
     quarantined: HashSet<String>,
+    /// Rejected rows that somebody has accepted under the rule as it is.
+    pub accepted: Accepted,
     /// Texts of the columns' constant defaults.
     pub defaults: HashMap<u16, String>,
     /// Ids that a script stated since the last chunk; they go with the next one.
@@ -76,7 +78,9 @@ impl Prior {
         pass: i64,
     ) -> Result<(), StateError> {
         let existing = rule.header.existing;
+        let transform = rule.fingerprints.transform.as_str();
         let rule = rule.name.as_str();
+        self.accepted = state.accepted(session, rule, transform).await?;
         let sql = format!(
             "select key from {} where rule = {}",
             state.table("quarantine"),

@@ -40,11 +40,20 @@ pub(super) fn quarantine(
     for (row, fate) in fates.0.iter().enumerate() {
         let key = batch.keys[row].to_string();
         if let Fate::Reject(reject) = fate {
+            let input_hash = hex(&batch.inputs[row]);
+            let status = if !ledger.accounted {
+                "trial"
+            } else if ledger.prior.accepted.holds(&key, &reject.code, &input_hash) {
+                "accepted"
+            } else {
+                "open"
+            };
             rows.push(Refused {
                 key,
                 reject: (**reject).clone(),
                 data: ledger.masker.row(&batch.rows, row),
-                input_hash: hex(&batch.inputs[row]),
+                input_hash,
+                status,
             });
         } else if ledger.accounted && ledger.prior.quarantined(&key) {
             // a trial changes nothing that the table's account knows of
@@ -52,13 +61,11 @@ pub(super) fn quarantine(
         }
     }
     let fine: Vec<&str> = fine.iter().map(String::as_str).collect();
-    let status = if ledger.accounted { "open" } else { "trial" };
     state.quarantine_sql(
         &ledger.rule.name,
         ledger.run,
         chunk,
         &ledger.rule.fingerprints.transform,
-        status,
         &rows,
         &fine,
     )

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{RunError, World};
 use crate::config::Config;
 use crate::db::{ErrorKind, Role, Session};
-use crate::state::{Claim, RunRecord, State, StateError, host_name};
+use crate::state::{Claim, RunRecord, State, StateError, host_name, os_user};
 
 pub(super) struct Claimed {
     pub(super) claim: Claim,
@@ -142,21 +142,6 @@ async fn one(world: &mut World<'_>, postgres: &str, sqlite: &str) -> String {
     rows.cell(0, 0)
         .map(|c| String::from_utf8_lossy(&c).into_owned())
         .unwrap_or_default()
-}
-
-fn os_user() -> String {
-    #[cfg(unix)]
-    {
-        nix::unistd::User::from_uid(nix::unistd::geteuid())
-            .ok()
-            .flatten()
-            .map(|u| u.name)
-            .unwrap_or_default()
-    }
-    #[cfg(not(unix))]
-    {
-        String::new()
-    }
 }
 
 /// The rules' git revision, with `+` when they differ from it; empty outside a repository.

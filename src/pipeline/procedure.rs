@@ -55,6 +55,7 @@ pub(super) async fn run(world: &mut World<'_>, job: &Job) -> Result<RuleOutcome,
         pass_of(world, job, &account, pass, expected, &mut outcome).await?;
     }
     outcome.account = world.account(&rule.name).await?;
+    outcome.account.lapse(&rule.fingerprints.transform);
     outcome.missed = table::missed(rule, &outcome);
     outcome.seconds = began.elapsed().as_secs_f64();
     world.watcher.event(Event::RuleFinished {

@@ -66,6 +66,7 @@ pub(super) async fn run(world: &mut World<'_>, mut step: Step) -> Result<RuleOut
         outcome.spent = flowed.spent;
     }
     outcome.account = world.account(&rule.name).await?;
+    outcome.account.lapse(&rule.fingerprints.transform);
     outcome.missed = missed(&rule, &outcome);
     outcome.seconds = began.elapsed().as_secs_f64();
     world.watcher.event(Event::RuleFinished {
@@ -305,7 +306,9 @@ pub(super) fn missed(rule: &Rule, outcome: &RuleOutcome) -> Option<String> {
         _ => (outcome.account.counts, !outcome.account.done),
     };
     let (written, tried) = (c.inserted + c.updated + c.unchanged, c.read - c.skipped);
-    if partial || tried <= 0 {
+    // decided = written + skipped + accepted
+    let whole = !matches!(outcome.what, What::DryRun | What::Trial);
+    if partial || tried <= 0 || (whole && outcome.account.excused()) {
         return None;
     }
     let share = rust_decimal::Decimal::from(written) / rust_decimal::Decimal::from(tried);

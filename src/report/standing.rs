@@ -81,9 +81,11 @@ impl Standing {
             && complete
     }
 
-    /// Fewer rows were written than the rule expects.
+    /// Fewer rows were written than the rule expects, and not all that are missing were accepted as missing.
     pub fn missed(&self) -> bool {
+        let excused = self.undecided == 0 && self.accepted > 0;
         self.done
+            && !excused
             && self
                 .success
                 .zip(self.min_success)
@@ -144,7 +146,11 @@ pub async fn standings(
     let mut out = Vec::new();
     for rule in &rules.rules {
         let account = match state {
-            Some(state) => state.account(session, &rule.name).await?,
+            Some(state) => {
+                let mut account = state.account(session, &rule.name).await?;
+                account.lapse(&rule.fingerprints.transform);
+                account
+            }
             None => Account::default(),
         };
         let standing =

@@ -133,6 +133,20 @@ pub struct Account {
     pub last_commit: String,
 }
 
+impl Account {
+    /// Acceptances do not outlive the rule that they were given under: `transform` is what it is now.
+    pub fn lapse(&mut self, transform: &str) {
+        if self.transform_fp != transform {
+            self.undecided += std::mem::take(&mut self.accepted);
+        }
+    }
+
+    /// Every row that is missing was accepted as missing.
+    pub fn excused(&self) -> bool {
+        self.undecided == 0 && self.accepted > 0
+    }
+}
+
 impl State {
     /// The account of one rule.
     pub async fn account(self, session: &mut Session, rule: &str) -> Result<Account, StateError> {

@@ -15,6 +15,8 @@ pub struct Refused {
     pub data: String,
     /// The manifest's input hash, hex.
     pub input_hash: String,
+    /// `open`, `accepted` or `trial`.
+    pub status: &'static str,
 }
 
 /// A row in quarantine as it is read back.
@@ -55,17 +57,12 @@ const ROWS_PER_INSERT: usize = 500;
 impl State {
     /// Statements that put `rows` into quarantine and take out `cleared` keys (rows of the same chunk that
     /// were there before and are fine now).
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one statement, one place; a struct would be used once"
-    )]
     pub fn quarantine_sql(
         self,
         rule: &str,
         run: i64,
         chunk: i64,
         transform_fp: &str,
-        status: &str,
         rows: &[Refused],
         cleared: &[&str],
     ) -> Result<String, StateError> {
@@ -97,7 +94,7 @@ impl State {
                     .as_ref()
                     .map_or((None, None), |(e, k)| (Some(e.as_str()), Some(k.as_str())));
                 values.push(format!(
-                    "({rule},{},{chunk},{run},{},'{}',{},{},{},{},{},{},{},'{}','{transform_fp}',{},{},'{status}',{})",
+                    "({rule},{},{chunk},{run},{},'{}',{},{},{},{},{},{},{},'{}','{transform_fp}',{},{},'{}',{})",
                     self.text(&row.key)?,
                     self.text(&r.code)?,
                     r.stage.word(),
@@ -111,6 +108,7 @@ impl State {
                     row.input_hash,
                     self.text_or_null(entity)?,
                     self.text_or_null(key)?,
+                    row.status,
                     self.now(),
                 ));
             }
@@ -144,14 +142,7 @@ impl State {
         code: Option<&str>,
         limit: u64,
     ) -> Result<Vec<Quarantined>, StateError> {
-        let mut filter = vec!["status <> 'trial'".to_owned()];
-        if !rules.is_empty() {
-            let names = rules
-                .iter()
-                .map(|rule| self.text(rule))
-                .collect::<Result<Vec<_>, _>>()?;
-            filter.push(format!("rule in ({})", names.join(",")));
-        }
+        let mut filter = self.of_rules(rules)?;
         if let Some(code) = code {
             filter.push(format!("code = {}", self.text(code)?));
         }
@@ -163,6 +154,41 @@ impl State {
             ),
         )
         .await
+    }
+
+    /// At most `limit` rows in quarantine of these rules (all when empty), by rule and key, after the given
+    /// rule and key.
+    pub async fn quarantine_page(
+        self,
+        session: &mut Session,
+        rules: &[String],
+        after: Option<&(String, String)>,
+        limit: u64,
+    ) -> Result<Vec<Quarantined>, StateError> {
+        let mut filter = self.of_rules(rules)?;
+        if let Some((rule, key)) = after {
+            filter.push(format!(
+                "(rule, key) > ({}, {})",
+                self.text(rule)?,
+                self.text(key)?
+            ));
+        }
+        let filter = filter.join(" and ");
+        let tail = format!("where {filter} order by rule, key limit {limit}");
+        self.read_quarantine(session, &tail).await
+    }
+
+    /// Conditions on rows of these rules, those of trials left out.
+    fn of_rules(self, rules: &[String]) -> Result<Vec<String>, StateError> {
+        let mut filter = vec!["status <> 'trial'".to_owned()];
+        if !rules.is_empty() {
+            let names = rules
+                .iter()
+                .map(|rule| self.text(rule))
+                .collect::<Result<Vec<_>, _>>()?;
+            filter.push(format!("rule in ({})", names.join(",")));
+        }
+        Ok(filter)
     }
 
     /// One row, trial runs included.

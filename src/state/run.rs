@@ -60,7 +60,7 @@ impl Claim {
         record: &RunRecord,
     ) -> Result<Self, StateError> {
         let t = state.table("run");
-        wait_for_lock(state, &mut lock).await?;
+        wait_for_lock(state, &mut lock, "pg_try_advisory_lock").await?;
         let begin = match state.engine() {
             Engine::Postgres => "begin",
             Engine::Sqlite => "begin immediate",
@@ -161,13 +161,40 @@ impl Claim {
     }
 }
 
-async fn wait_for_lock(state: State, lock: &mut Session) -> Result<(), StateError> {
+/// Begins a transaction beside which no run is active, for changes that are no run: waits for a living run
+/// like another run would. The lock goes with the transaction.
+///
+/// # Errors
+/// [`StateError::Busy`] when a run stays active; no transaction is open then.
+pub async fn begin_alone(state: State, session: &mut Session) -> Result<(), StateError> {
+    let begun = match state.engine() {
+        Engine::Postgres => {
+            session.execute("begin").await?;
+            wait_for_lock(state, session, "pg_try_advisory_xact_lock").await
+        }
+        Engine::Sqlite => match wait_for_lock(state, session, "").await {
+            Ok(()) => {
+                session.execute("begin immediate").await?;
+                living(state, session)
+                    .await
+                    .and_then(|busy| busy.map_or(Ok(()), Err))
+            }
+            Err(error) => return Err(error),
+        },
+    };
+    if begun.is_err() {
+        let _ = session.execute("rollback").await;
+    }
+    begun
+}
+
+async fn wait_for_lock(state: State, lock: &mut Session, function: &str) -> Result<(), StateError> {
     let deadline = tokio::time::Instant::now() + LOCK_WAIT;
     loop {
         let free = match state.engine() {
             Engine::Postgres => {
                 let rows = lock
-                    .query(&format!("select pg_try_advisory_lock({LOCK_KEY})"))
+                    .query(&format!("select {function}({LOCK_KEY})"))
                     .await?;
                 text(&rows, 0, 0)?.as_deref() == Some("t")
             }
@@ -215,6 +242,22 @@ async fn living(state: State, lock: &mut Session) -> Result<Option<StateError>, 
         && *host == crate::state::run::host_name()
         && process_alive(pid);
     Ok(alive.then_some(busy))
+}
+
+/// The account on this host that runs the program; empty when it has no name.
+pub fn os_user() -> String {
+    #[cfg(unix)]
+    {
+        nix::unistd::User::from_uid(nix::unistd::geteuid())
+            .ok()
+            .flatten()
+            .map(|u| u.name)
+            .unwrap_or_default()
+    }
+    #[cfg(not(unix))]
+    {
+        String::new()
+    }
 }
 
 /// This host's name.

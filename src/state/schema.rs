@@ -64,7 +64,7 @@ const TABLES: &[(&str, &str)] = &[
     (
         "accepted",
         "id bigint primary key, rule text not null, code text not null, key text, note text not null, who text not null, \
-         transform_fp text not null, at {time} not null, revoked_at {time}",
+         input_hash text not null, transform_fp text not null, at {time} not null, revoked_at {time}",
     ),
     (
         "before_image",
@@ -82,6 +82,7 @@ const INDEXES: &[(&str, &str)] = &[
     ("segment", "rule, pass"),
     ("quarantine", "waiting_entity, waiting_key"),
     ("finding", "run_id, rule"),
+    ("accepted", "rule, key"),
 ];
 
 /// Everything as one script; safe to run once.
