@@ -18,6 +18,7 @@ mod architecture;
 mod bisect;
 mod cli;
 mod demo;
+mod derive;
 mod diagnostics;
 mod edit;
 mod errors;
