@@ -56,7 +56,7 @@ const ROWS_PER_INSERT: usize = 500;
 
 impl State {
     /// Statements that put `rows` into quarantine and take out `cleared` keys (rows of the same chunk that
-    /// were there before and are fine now).
+    /// were there before and are fine now). A trial says nothing about rows that the account holds as rejected.
     pub fn quarantine_sql(
         self,
         rule: &str,
@@ -79,11 +79,6 @@ impl State {
                 keys.join(",")
             ));
         }
-        // a trial says nothing about rows that the table's account holds as rejected
-        let trial = match status {
-            "trial" => format!(" where {t}.status = 'trial'"),
-            _ => String::new(),
-        };
         for rows in rows.chunks(ROWS_PER_INSERT) {
             let mut values = Vec::with_capacity(rows.len());
             for row in rows {
@@ -113,12 +108,13 @@ impl State {
                 ));
             }
             sql.push_str(&format!(
-                ";insert into {t} (rule, key, chunk_id, run_id, code, stage, message, sqlstate, constraint_name, path, line, col, data, input_hash, \
+                ";insert into {t} as q (rule, key, chunk_id, run_id, code, stage, message, sqlstate, constraint_name, path, line, col, data, input_hash, \
                  transform_fp, waiting_entity, waiting_key, status, at) values {} on conflict (rule, key) do update set chunk_id = excluded.chunk_id, \
                  run_id = excluded.run_id, code = excluded.code, stage = excluded.stage, message = excluded.message, sqlstate = excluded.sqlstate, \
                  constraint_name = excluded.constraint_name, path = excluded.path, line = excluded.line, col = excluded.col, data = excluded.data, \
                  input_hash = excluded.input_hash, transform_fp = excluded.transform_fp, waiting_entity = excluded.waiting_entity, \
-                 waiting_key = excluded.waiting_key, status = excluded.status, at = excluded.at{trial}",
+                 waiting_key = excluded.waiting_key, status = excluded.status, at = excluded.at \
+                 where q.status = 'trial' or excluded.status <> 'trial'",
                 values.join(",")
             ));
         }
