@@ -381,6 +381,7 @@ mod tests {
             missed: None,
             problems,
             seconds: 0.5,
+            spent: crate::commit::Spent::default(),
         };
         Outcome {
             run: Some(1),
