@@ -12,11 +12,13 @@ mod land;
 mod look;
 mod prior;
 mod statements;
+pub mod tracking;
 
 pub use evidence::Masker;
 pub use fate::{Changes, Fate, Fates};
 pub use land::{Landed, Writer};
 pub use prior::Prior;
+pub use tracking::{ControlLine, Tracking};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -116,6 +118,8 @@ pub struct Ledger {
     pub masker: Masker,
     /// What was in the target before.
     pub prior: Prior,
+    /// The line of the old scripts' table of progress that counts this segment's rows.
+    pub control: Option<ControlLine>,
 }
 
 /// Why a chunk could not land.

@@ -20,6 +20,7 @@ mod second;
 mod streams;
 mod sweep;
 mod table;
+mod tracking;
 
 pub use procedure::no_trial;
 
@@ -234,6 +235,8 @@ struct World<'a> {
     /// Ids that a dry run would have written, and those only manifests know.
     known: Known,
     next_chunk: i64,
+    /// The old scripts' table of progress.
+    control: tracking::Control,
 }
 
 /// Runs the rules that were asked for, parents first. `all` are the rules of the folder: they say
@@ -291,6 +294,7 @@ pub async fn run(
         epoch: 0,
         known: Known::new(),
         next_chunk: 1,
+        control: tracking::Control::default(),
     };
     if options.dry_run {
         let mut outcome = Outcome::default();
@@ -307,7 +311,16 @@ pub async fn run(
         namespace_made: claimed.made,
         ..Outcome::default()
     };
-    let result = tables(&mut world, steps, &mut outcome).await;
+    let result = match tracking::begin(&mut world).await {
+        Ok(()) => tables(&mut world, steps, &mut outcome).await,
+        Err(error) => Err(error),
+    };
+    let stopped = if result.is_ok() {
+        "interrupted"
+    } else {
+        "failed"
+    };
+    world.untrack(stopped).await;
     crate::db::failpoint("run.finish");
     let (status, exit) = match &result {
         Ok(()) if outcome.interrupted => ("interrupted", 130),
@@ -396,7 +409,10 @@ impl World<'_> {
                 .await?;
         }
         state.open_segment(writer, segment).await?;
-        writer.execute("commit").await?;
+        self.track(segment).await?;
+        if let Some(writer) = &mut self.writer {
+            writer.execute("commit").await?;
+        }
         Ok(())
     }
 

@@ -139,6 +139,9 @@ impl Writer {
             )?);
         }
         sql.push_str(&mappings(ledger, batch, &fates)?);
+        if let Some(line) = ledger.control.as_ref().filter(|_| ledger.accounted) {
+            sql.push_str(&line.advance_sql(counts.read));
+        }
         session.execute(&sql).await?;
         point("chunk.state")?;
         point("chunk.before_commit")?;

@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 
 use uuid::Uuid;
 
+use super::tracking::{MAPPINGS, Tracking};
 use crate::db::{DbError, Engine, Session, literal};
 use crate::rule::{Existing, Rule};
 use crate::state::{Accepted, State, StateError, Stated, text};
@@ -50,7 +51,7 @@ impl Prior {
         let rows: i64 = text(&counted, 0, 0)?
             .and_then(|t| t.parse().ok())
             .unwrap_or(0);
-        let mappings = mappings(session, to).await?;
+        let mappings = Tracking::look(session, MAPPINGS).await?.known();
         let dangling = match &mappings {
             Some(table) if !rule.header.many => leads_nowhere(session, to, table).await?,
             _ => false,
@@ -155,24 +156,6 @@ impl Prior {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(id, key.to_owned());
     }
-}
-
-/// `migration_mappings` in the one shape that we know; in any other it is left alone.
-async fn mappings(session: &mut Session, to: &Destination) -> Result<Option<String>, DbError> {
-    let name = crate::db::TableName::parse("migration_mappings");
-    let Some(table) = crate::catalog::table(session, &name).await? else {
-        return Ok(None);
-    };
-    let known = [
-        "entity_type",
-        "legacy_id",
-        "new_id",
-        "migrated_at",
-        "migration_batch",
-    ]
-    .iter()
-    .all(|c| table.column(c).is_some());
-    Ok(known.then(|| name.sql(to.engine)))
 }
 
 /// Whether a mapping of this table names a row that is not there. The keys are reported chunk by chunk.

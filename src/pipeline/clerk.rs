@@ -371,6 +371,7 @@ impl Clerk<'_, '_> {
             accounted: self.place.accounted(),
             masker: Masker::new(&rule.header.secret, world.namespace),
             prior,
+            control: world.control.line.clone(),
         })
     }
 

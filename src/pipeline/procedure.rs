@@ -116,12 +116,7 @@ async fn pass_of(
     }
     World::point("gate.after");
     outcome.problems = gate::after(world, Gate::of_job(job), pass, &segment).await?;
-    let writer = world
-        .writer
-        .as_mut()
-        .ok_or_else(|| Diagnostic::error("the run has no connection for its state"))?;
-    world.state.close_segment(writer, segment.id).await?;
-    Ok(())
+    world.close(&segment).await
 }
 
 /// Calls the rule's `before`, if it has one; true when somebody asked to stop. A dry run calls no

@@ -91,10 +91,7 @@ pub(super) async fn run(
             .await
             .map_err(|e| crate::diagnostic::Diagnostic::error(e.to_string()))?;
     }
-    let writer = world.writer.as_mut().ok_or_else(|| {
-        crate::diagnostic::Diagnostic::error("the run has no connection for its state")
-    })?;
-    world.state.close_segment(writer, segment.id).await?;
+    world.close(&segment).await?;
     gate::after(world, Gate::of(step), pass, &segment).await?;
     Ok(flowed)
 }

@@ -167,11 +167,7 @@ async fn through(
     }
     World::point("gate.after");
     outcome.problems = gate::after(world, Gate::of(step), pass, &segment).await?;
-    let writer = world
-        .writer
-        .as_mut()
-        .ok_or_else(|| Diagnostic::error("the run has no connection for its state"))?;
-    world.state.close_segment(writer, segment.id).await?;
+    world.close(&segment).await?;
     Ok(flowed)
 }
 
@@ -278,6 +274,7 @@ pub(super) fn ledger(
         accounted: kind != Kind::Trial,
         masker: Masker::new(&step.rule.header.secret, world.namespace),
         prior,
+        control: world.control.line.clone(),
     }
 }
 

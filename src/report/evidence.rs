@@ -226,7 +226,7 @@ pub(super) async fn gates(
             sums.insert((sum.rule.clone(), sum.name.clone()), sum);
         } else {
             // before comes before after; a table has one check of this name per constraint
-            let which = field(&detail, "constraint");
+            let which = field(&detail, "constraint").or_else(|| field(&detail, "table"));
             let order = (
                 gate.rule.clone(),
                 gate.phase != "before",

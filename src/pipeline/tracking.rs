@@ -1,0 +1,89 @@
+//! The old scripts' tracking tables during a run: found, told about, and the lines of `migration_control`.
+
+use super::{Event, RunError, World};
+use crate::commit::{ControlLine, Tracking, tracking};
+use crate::state::SegmentRecord;
+
+/// `migration_control` of this run.
+#[derive(Debug, Default)]
+pub(super) struct Control {
+    /// Its quoted name, when it has the known shape.
+    table: Option<String>,
+    /// The line of the table being worked on.
+    pub(super) line: Option<ControlLine>,
+}
+
+/// Looks for both tables once the target is claimed. A table in a foreign shape is a finding; lines that a
+/// killed run left open are closed.
+pub(super) async fn begin(world: &mut World<'_>) -> Result<(), RunError> {
+    let Some(writer) = &mut world.writer else {
+        return Ok(());
+    };
+    for name in [tracking::MAPPINGS, tracking::CONTROL] {
+        match Tracking::look(writer, name).await? {
+            Tracking::Absent => {}
+            Tracking::Known(table) if name == tracking::CONTROL => {
+                writer.execute(&tracking::close_killed_sql(&table)).await?;
+                world.control.table = Some(table);
+            }
+            Tracking::Known(_) => {}
+            Tracking::Foreign(why) => {
+                let message = format!(
+                    "`{name}` is not of the shape we keep current and is left alone: {why}"
+                );
+                let detail = serde_json::json!({ "table": name, "message": message });
+                let sql = world.state.finding_sql(
+                    world.run,
+                    "",
+                    "run",
+                    "foreign_tracking_table",
+                    "warning",
+                    &detail,
+                )?;
+                writer.execute(&sql).await?;
+                world.watcher.event(Event::Message(&message));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl World<'_> {
+    /// The line of a segment, in the transaction that opens it.
+    pub(super) async fn track(&mut self, segment: &SegmentRecord) -> Result<(), RunError> {
+        self.control.line = None;
+        let (Some(table), Some(writer)) = (&self.control.table, &mut self.writer) else {
+            return Ok(());
+        };
+        if segment.accounted {
+            let batch = self.options.batch_rows;
+            let line = ControlLine::open(writer, self.state, table, segment, batch).await?;
+            self.control.line = Some(line);
+        }
+        Ok(())
+    }
+
+    /// Marks a segment as read to its end, and its line as completed.
+    pub(super) async fn close(&mut self, segment: &SegmentRecord) -> Result<(), RunError> {
+        let state = self.state;
+        let Some(writer) = &mut self.writer else {
+            return Ok(());
+        };
+        writer.execute("begin").await?;
+        state.close_segment(writer, segment.id).await?;
+        if let Some(line) = self.control.line.take() {
+            writer.execute(&line.complete_sql(state, segment)?).await?;
+        }
+        writer.execute("commit").await?;
+        Ok(())
+    }
+
+    /// Says in the line that its table has not come to its end. The run ends anyway: what the database says to
+    /// this does not matter, and the next run says it again.
+    pub(super) async fn untrack(&mut self, status: &str) {
+        if let (Some(line), Some(writer)) = (self.control.line.take(), &mut self.writer) {
+            let _ = writer.execute("rollback").await;
+            let _ = writer.execute(&line.stop_sql(status)).await;
+        }
+    }
+}
