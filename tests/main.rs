@@ -20,6 +20,7 @@ mod cli;
 mod demo;
 mod derive;
 mod diagnostics;
+mod drift;
 mod edit;
 mod errors;
 mod keys;
