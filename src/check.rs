@@ -164,8 +164,17 @@ fn hazards(rule: &Rule, table: &Table) -> Vec<Diagnostic> {
                 &["target"],
                 Severity::Hazard,
                 format!(
-                    "trigger `{}` on `{}` runs {} ({} {})",
-                    trigger.name, table.name, trigger.function, trigger.timing, trigger.events
+                    "trigger `{}` on `{}` runs{} ({} {})",
+                    trigger.name,
+                    table.name,
+                    // SQLite's triggers have a body instead
+                    if trigger.function.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" {}", trigger.function)
+                    },
+                    trigger.timing,
+                    trigger.events
                 ),
             )
             .hint(format!(

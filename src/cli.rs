@@ -23,6 +23,7 @@ mod why;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::diagnostic::Diagnostic;
@@ -97,8 +98,23 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 async fn dispatch(cli: Cli) -> Result<Answer, Failure> {
-    let global = &cli.global;
-    match cli.command {
+    let names_commands = matches!(
+        cli.command,
+        Command::Exec(_)
+            | Command::Run(_)
+            | Command::Status(_)
+            | Command::Quarantine(_)
+            | Command::Why(_)
+    );
+    let mut answer = answer(&cli.global, cli.command).await?;
+    if names_commands {
+        answer.text = screen::pasteable(&answer.text, &cli.global.again());
+    }
+    Ok(answer)
+}
+
+async fn answer(global: &Global, command: Command) -> Result<Answer, Failure> {
+    match command {
         Command::Demo(args) => demo::run(global, &args).await,
         Command::Check(args) => check::run(global, &args).await,
         Command::Test(args) => test::run(global, &args),
@@ -161,7 +177,20 @@ fn usage(error: &clap::Error, json: bool) -> ExitCode {
         ));
     }
     let _ = error.print();
+    if let Some(hint) = instead(error) {
+        screen::aside(&format!("\nhint: {hint}"));
+    }
     ExitCode::from(Exit::Usage.code())
+}
+
+/// What does the work of a command that rules' advice may name and this version does not have.
+fn instead(error: &clap::Error) -> Option<&'static str> {
+    match error.get(ContextKind::InvalidSubcommand)? {
+        ContextValue::String(name) if name == "retry" => Some(
+            "`retry` is not in this version; `runner exec RULE --restart` reads everything again, rejected rows too",
+        ),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

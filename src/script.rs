@@ -12,6 +12,7 @@ mod functions;
 mod host;
 mod json;
 mod lint;
+mod listing;
 mod literal;
 mod made;
 mod outline;

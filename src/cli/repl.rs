@@ -64,14 +64,15 @@ fn evaluate(mut talk: Talk, lines: &[String], json: bool) -> Answer {
         let reply = talk.answer(line);
         let text = screen::printable(&reply.text);
         if reply.problem {
-            let message = text.strip_prefix("error: ").unwrap_or(&text).to_owned();
+            let message = text.strip_prefix("error: ").unwrap_or(&text);
+            let first = message.lines().next().unwrap_or_default();
             if !json {
                 screen::aside(&text);
             }
             return Answer {
                 exit: Exit::Failed,
                 text: said.join("\n"),
-                json: json!({ "error": { "exit": Exit::Failed.code(), "message": message } }),
+                json: json!({ "error": { "exit": Exit::Failed.code(), "message": first, "text": message } }),
             };
         }
         said.push(text.trim_end().to_owned());

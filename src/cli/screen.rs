@@ -163,6 +163,24 @@ pub(super) fn span(seconds: f64) -> String {
     }
 }
 
+/// Commands in a text, as `runner status`, with the options that this one was given, so that they can be
+/// pasted.
+pub(super) fn pasteable(text: &str, options: &str) -> String {
+    if options.is_empty() {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len() + 64);
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("`runner ") {
+        let Some((command, tail)) = after.split_once('`') else {
+            break;
+        };
+        out.push_str(&format!("{before}`runner {command}{options}`"));
+        rest = tail;
+    }
+    out + rest
+}
+
 /// `1 row`, `2 rows`
 pub(super) fn count(number: i64, one: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -181,6 +199,16 @@ mod tests {
         );
         assert_eq!(count(1, "row"), "1 row");
         assert_eq!(count(1200, "row"), "1,200 rows");
+    }
+
+    #[test]
+    fn a_printed_command_keeps_the_options() {
+        let text = "do `runner status`, then `x` and `runner plan`";
+        assert_eq!(pasteable(text, ""), text);
+        assert_eq!(
+            pasteable(text, " --env-file a/.env"),
+            "do `runner status --env-file a/.env`, then `x` and `runner plan --env-file a/.env`"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::cli::exit::Failure;
+use crate::cli::quarantine::shell_word;
 use crate::cli::screen;
 use crate::config::{Config, Flags};
 use crate::db::{Role, Session};
@@ -65,6 +66,27 @@ impl Global {
             ));
         }
         Ok(config)
+    }
+
+    /// The options that a further command needs to meet the same databases and rules; a URL with a
+    /// user in it, and perhaps a password, is not repeated.
+    pub(super) fn again(&self) -> String {
+        let mut out = String::new();
+        let files = [("--env-file", &self.env_file), ("--rules", &self.rules_dir)];
+        for (name, value) in files {
+            if let Some(value) = value {
+                out.push_str(&format!(
+                    " {name} {}",
+                    shell_word(&value.display().to_string())
+                ));
+            }
+        }
+        for (name, value) in [("--source", &self.source), ("--target", &self.target)] {
+            if let Some(value) = value.as_ref().filter(|value| !value.contains('@')) {
+                out.push_str(&format!(" {name} {}", shell_word(value)));
+            }
+        }
+        out
     }
 
     /// Says on stderr what is unwise about the settings: before a run and in a check, not at every look.

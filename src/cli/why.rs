@@ -28,6 +28,8 @@ pub(super) async fn run(global: &Global, args: &WhyArgs) -> Result<Answer, Failu
     let found = story(&mut session, state, rule, &args.row).await?;
     session.close().await;
     let Some(story) = found else {
+        // a name that is no rule's is the likelier mistake
+        setup::named_rules(&config, std::slice::from_ref(&args.rule))?;
         let kind = if args.row.parse::<Uuid>().is_ok() {
             "row with this id"
         } else {

@@ -73,6 +73,8 @@ pub(super) async fn run(world: &mut World<'_>, mut step: Step) -> Result<RuleOut
         rule: &rule.name,
         note: if world.stop.asked() {
             "interrupted"
+        } else if outcome.what == What::Changed {
+            "not touched"
         } else {
             "done"
         },

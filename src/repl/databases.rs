@@ -96,6 +96,7 @@ impl Databases {
         let rules: Vec<String> = rule.map(ToOwned::to_owned).into_iter().collect();
         let read = async {
             if state.exists(target).await? {
+                state.check_version(target).await?;
                 state.quarantined(target, &rules, code, most).await
             } else {
                 Ok(vec![])

@@ -112,6 +112,11 @@ impl Talk {
         let mut lines = self.session.take_printed();
         match value {
             Ok(value) => lines.push(value),
+            Err(problem)
+                if self.current.is_none() && problem.message().contains("variable `row`") =>
+            {
+                return Err(problem.hint("`:row KEY` puts a row there").into());
+            }
             Err(problem) if lines.is_empty() => return Err(problem.into()),
             Err(problem) => return Err(Reply::problem(format!("{}\n{problem}", lines.join("\n")))),
         }
@@ -128,6 +133,7 @@ impl Talk {
             }),
             Command::Show(on) => {
                 self.show = on;
+                self.mask();
                 Ok(Reply::said(if on {
                     "values are shown"
                 } else {
@@ -157,18 +163,36 @@ impl Talk {
     }
 
     fn reload(&mut self) -> Result<Reply, Reply> {
+        self.read_again().map_err(|reply| {
+            Reply::problem(format!("{}\nthe earlier version stays in use", reply.text))
+        })
+    }
+
+    fn read_again(&mut self) -> Result<Reply, Reply> {
         let name = self.rule()?.name.clone();
         let path = self.rule()?.path.display().to_string();
         let set = RuleSet::named(&self.config.rules, &[path])?;
         let Some(rule) = set.rules.into_iter().next() else {
             return Err(set.problems.into());
         };
+        // first everything that can fail, so that a broken edit leaves the earlier version in use
+        let key = self.current.as_ref().map(|found| found.key.to_string());
+        let found = match &key {
+            Some(key) => self.databases.borrow_mut().row(&rule, key)?,
+            None => None,
+        };
         rule.reload_into(&mut self.session)?;
         self.rule = Some(rule);
-        if let Some(found) = self.current.take() {
-            self.take(&found.key.to_string())?;
+        let gone = key.is_some() && found.is_none();
+        self.current = None;
+        if let Some(found) = found {
+            self.put(found);
         }
-        Ok(Reply::said(format!("`{name}` was read again")))
+        Ok(Reply::said(if gone {
+            format!("`{name}` was read again; it does not read the row any more")
+        } else {
+            format!("`{name}` was read again")
+        }))
     }
 
     fn tables(&mut self) -> Result<Reply, Reply> {
@@ -193,7 +217,9 @@ impl Talk {
             .borrow_mut()
             .bad(rule.as_deref(), code, BAD_MAX)?;
         if rows.is_empty() {
-            return Ok(Reply::said("no row is in quarantine"));
+            let code = code.map_or_else(String::new, |code| format!(" with the code `{code}`"));
+            let of = rule.map_or_else(String::new, |rule| format!(" of `{rule}`"));
+            return Ok(Reply::said(format!("no row{of} is in quarantine{code}")));
         }
         let mut text = String::new();
         for row in &rows {
@@ -218,10 +244,27 @@ impl Talk {
                 rule.header.base
             )));
         };
+        self.put(found);
+        Ok(())
+    }
+
+    fn put(&mut self, found: Found) {
         self.session
             .set_row(&found.rows, &found.types, 0, &found.answers);
         self.current = Some(found);
-        Ok(())
+        self.mask();
+    }
+
+    /// `row` as a value shows what `:row` shows; `row.column` is asked for by name and shown.
+    fn mask(&mut self) {
+        let hidden = self.current.as_ref().filter(|_| !self.show);
+        let mask = hidden.map(|found| {
+            let header = &found.step.rule.header;
+            let visible = [&header.public[..], &header.key[..]].concat();
+            (Arc::clone(&found.rows), visible)
+        });
+        self.session
+            .mask(mask.as_ref().map(|(rows, v)| (rows, v.clone(), MASK)));
     }
 
     fn shown_row(&self) -> String {

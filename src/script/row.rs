@@ -7,6 +7,7 @@ use rhai::{Dynamic, Engine, ImmutableString, Map, NativeCallContext};
 use rust_decimal::Decimal;
 
 use super::context::{Context, Fallible, HostFault, RaisedVerdict};
+use super::listing::Mask;
 use super::typed::Typed;
 use crate::diagnostic::did_you_mean;
 use crate::row::{Rows, Stage};
@@ -63,6 +64,31 @@ pub(super) enum Row {
 }
 
 impl Row {
+    /// Columns and values as texts, for a person.
+    pub(super) fn cells(&self, mask: Option<&Mask>) -> Vec<(String, String)> {
+        match self {
+            Self::Read { rows, shape, row } => {
+                let mask = mask.filter(|mask| Arc::ptr_eq(&mask.rows, rows));
+                let text = |(column, name): (usize, &String)| {
+                    let text = match (rows.text(*row, column), mask) {
+                        (None, _) => "NULL".to_owned(),
+                        (Some(_), Some(mask)) if !mask.visible.contains(name) => {
+                            mask.mask.to_owned()
+                        }
+                        (Some(Ok(text)), _) => text.into_owned(),
+                        (Some(Err(_)), _) => "bytes that are not UTF-8".to_owned(),
+                    };
+                    (name.clone(), text)
+                };
+                shape.names.iter().enumerate().map(text).collect()
+            }
+            Self::Made(map) => map
+                .iter()
+                .map(|(name, value)| (name.to_string(), super::testing::show(value)))
+                .collect(),
+        }
+    }
+
     fn by_slot(
         &self,
         slot: usize,

@@ -8,10 +8,11 @@ use rhai::{AST, Dynamic, Engine, LexError, ParseError, ParseErrorType, Scope};
 
 use super::context::{Context, Declared, RaisedVerdict};
 use super::host::Host;
+use super::listing::Mask;
 use super::procedure::{self, Desk};
 use super::program::Program;
 use super::row::{Row, Shape};
-use super::{FUNCTIONS, SourceText, fault, literal, testing};
+use super::{FUNCTIONS, SourceText, fault, listing, literal, testing};
 use crate::diagnostic::Diagnostic;
 use crate::row::{Answers, Rows};
 use crate::value::Logical;
@@ -23,6 +24,7 @@ pub struct Session {
     /// Functions typed so far, and those of the rule.
     known: AST,
     scope: Scope<'static>,
+    mask: Option<Mask>,
 }
 
 impl Session {
@@ -41,6 +43,7 @@ impl Session {
             desk,
             known,
             scope: Scope::new(),
+            mask: None,
         })
     }
 
@@ -81,6 +84,16 @@ impl Session {
         );
     }
 
+    /// Which columns of the row on screen show their values when the row itself is asked for, and what
+    /// stands for the others; `None` shows all.
+    pub fn mask(&mut self, visible: Option<(&Arc<Rows>, Vec<String>, &'static str)>) {
+        self.mask = visible.map(|(rows, visible, mask)| Mask {
+            rows: Arc::clone(rows),
+            visible,
+            mask,
+        });
+    }
+
     /// Evaluates a line; the text to show, empty for `()`. A verdict is shown as one, not as an error.
     pub fn eval(&mut self, text: &str) -> Result<String, Diagnostic> {
         let line = SourceText {
@@ -113,7 +126,7 @@ impl Session {
         }
         match result {
             Ok(value) if value.is_unit() => Ok(String::new()),
-            Ok(value) => Ok(testing::show(&value)),
+            Ok(value) => Ok(listing::shown(&value, self.mask.as_ref())),
             Err(error) => {
                 self.scope.rewind(before);
                 let files: Vec<SourceText> = std::iter::once(line.clone())
