@@ -133,7 +133,7 @@ fn nothing_is_decided_while_a_run_is_active() {
     let mut run = project.target.session();
     run.exec(&format!(
         "select pg_advisory_lock({})",
-        0x0072_756e_6e65_72_i64
+        0x7275_6e6e_6572_i64
     ));
     project
         .runner(ACCEPT)

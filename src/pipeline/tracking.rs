@@ -21,12 +21,11 @@ pub(super) async fn begin(world: &mut World<'_>) -> Result<(), RunError> {
     };
     for name in [tracking::MAPPINGS, tracking::CONTROL] {
         match Tracking::look(writer, name).await? {
-            Tracking::Absent => {}
             Tracking::Known(table) if name == tracking::CONTROL => {
                 writer.execute(&tracking::close_killed_sql(&table)).await?;
                 world.control.table = Some(table);
             }
-            Tracking::Known(_) => {}
+            Tracking::Absent | Tracking::Known(_) => {}
             Tracking::Foreign(why) => {
                 let message = format!(
                     "`{name}` is not of the shape we keep current and is left alone: {why}"

@@ -128,10 +128,11 @@ async fn json_lines(
     let mut rows = 0;
     while let Some(page) = pages.next(session).await? {
         rows += page.len();
-        let lines: String = page
-            .iter()
-            .map(|row| format!("{}\n", object(row)))
-            .collect();
+        let mut lines = String::new();
+        for row in &page {
+            lines.push_str(&object(row).to_string());
+            lines.push('\n');
+        }
         out.write(&lines)?;
     }
     Ok(rows)
