@@ -133,7 +133,7 @@ fn nothing_is_decided_while_a_run_is_active() {
     let mut run = project.target.session();
     run.exec(&format!(
         "select pg_advisory_lock({})",
-        0x0000_7275_6e6e_6572_i64
+        0x7275_6e6e_6572_i64
     ));
     project
         .runner(ACCEPT)
@@ -356,4 +356,29 @@ fn accepting_writes_nothing_but_the_decision() {
         last,
         "it is no run"
     );
+}
+
+#[test]
+fn a_trial_leaves_open_and_accepted_rows_as_they_are() {
+    let project = Project::people();
+    project.runner(&["run"]).ends_with(3);
+    let mut accept = ACCEPT.to_vec();
+    accept.extend(["--key", "45"]);
+    project.runner(&accept).ends_with(0);
+    for key in ["15", "45"] {
+        project
+            .runner(&["exec", "people", "--row", key])
+            .ends_with(3);
+    }
+    assert_eq!(standing(&project), (3, 1));
+    // Nor does a trial that writes the row decide anything: the table's account does not know of it.
+    project
+        .source
+        .exec("update person set name = 'Named' where id = 75");
+    project
+        .runner(&["exec", "people", "--row", "75"])
+        .ends_with(3);
+    assert_eq!(standing(&project), (3, 1));
+    project.runner(&["run", "--restart"]).ends_with(3);
+    assert_eq!(standing(&project), (2, 1));
 }

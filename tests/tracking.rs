@@ -100,8 +100,7 @@ fn both_tables_are_kept_current() {
     project.runner(RUN).ends_with(3);
     assert_eq!(lines(&project.target), first);
     project.source.exec(
-        "insert into person(id, name, active, balance, kind_id) values (500, 'new', true, 1, 1);
-         delete from person where id = 500 and false",
+        "insert into person(id, name, active, balance, kind_id) values (500, 'new', true, 1, 1)",
     );
     project.runner(RUN).ends_with(3);
     assert_eq!(

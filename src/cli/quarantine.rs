@@ -128,9 +128,17 @@ fn list_text(issues: &[Issue]) -> String {
         ]
     });
     let open: i64 = issues.iter().map(|i| i.open).sum();
+    let decide = match issues.iter().find(|i| i.open > 0) {
+        Some(issue) => format!(
+            "to leave rows behind: `runner quarantine accept {} --reason {} --note TEXT`\n",
+            issue.rule,
+            shell_word(&issue.code)
+        ),
+        None => String::new(),
+    };
     let first = &issues[0];
     format!(
-        "{}\n{} to decide; one of them in full: `runner quarantine show {} {}`\n",
+        "{}\n{} to decide; one of them in full: `runner quarantine show {} {}`\n{decide}",
         table(&head, &[2, 3, 4], lines),
         count(open, "row"),
         first.rule,

@@ -130,7 +130,8 @@ async fn json_lines(
         rows += page.len();
         let mut lines = String::new();
         for row in &page {
-            lines.push_str(&format!("{}\n", object(row)));
+            lines.push_str(&object(row).to_string());
+            lines.push('\n');
         }
         out.write(&lines)?;
     }
