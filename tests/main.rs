@@ -25,6 +25,7 @@ mod edit;
 mod errors;
 mod keys;
 mod kill;
+mod order;
 mod preview;
 mod privacy;
 mod procedure;
