@@ -16,6 +16,7 @@ mod accounts;
 mod adoption;
 mod architecture;
 mod bisect;
+mod canary;
 mod cli;
 mod demo;
 mod derive;
