@@ -1,6 +1,8 @@
 //! A canary sits in every column of the legacy database that a rule does not call public. It may arrive in
 //! the target, and sing nowhere else.
 
+use std::collections::BTreeSet;
+
 use crate::support::{Db, Engine, Project};
 
 const CANARY: &str = "CANARY7f3a";
@@ -57,6 +59,9 @@ fn silent(what: &str, text: &str) {
 #[test]
 fn a_canary_in_every_private_column_is_heard_nowhere() {
     let project = Project::demo("0.003", Engine::Postgres);
+    project
+        .source
+        .exec("update dispatch_bracket set name = 'all of one name' where name ~ '[^[:space:]]'");
     assert!(plant(&project.source) > 30);
     // Errors of the database and of the script, whose words like to quote the row.
     project.target.exec(
@@ -117,27 +122,22 @@ fn a_canary_in_every_private_column_is_heard_nowhere() {
     );
     assert!(refused.len() > 10, "{refused:?}");
     let mut told = 0;
-    for row in &refused {
+    let mut tried = BTreeSet::new();
+    for (place, row) in refused.iter().enumerate() {
         let [rule, key, _] = [0, 1, 2].map(|index| row[index].clone().unwrap());
-        for command in [&["quarantine", "show"][..], &["why"], &["exec"]] {
-            for json in [false, true] {
-                let mut arguments = command.to_vec();
-                if command == ["exec"] {
-                    if json {
-                        continue;
-                    }
-                    arguments.extend([rule.as_str(), "--row", &key]);
-                } else {
-                    arguments.extend([rule.as_str(), &key]);
-                    if json {
-                        arguments.push("--json");
-                    }
-                }
-                told += usize::from(run(&arguments).code == 0);
-            }
+        // By turns as text and as JSON: every rule has several codes.
+        let json: &[&str] = if place % 2 == 0 { &["--json"] } else { &[] };
+        let show = [&["quarantine", "show", &rule, &key], json].concat();
+        let why = [&["why", &rule, &key], json].concat();
+        told += usize::from(run(&show).code == 0) + usize::from(run(&why).code == 0);
+        if tried.insert(rule.clone()) {
+            let _ = run(&["exec", &rule, "--row", &key]);
         }
     }
     assert!(told > 20, "{told} stories");
+    let twins =
+        "select count(*) from runner.quarantine where rule = 'brackets' and code = 'duplicate_of'";
+    assert!(project.target.count(twins) > 0, "no unique index spoke");
     let written = project
         .target
         .lines("select legacy_comment_id from treatment_discussions limit 1");

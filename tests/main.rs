@@ -22,6 +22,7 @@ mod demo;
 mod derive;
 mod diagnostics;
 mod drift;
+mod dry_run;
 mod edit;
 mod errors;
 mod keys;
