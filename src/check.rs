@@ -8,7 +8,7 @@ use crate::catalog::Table;
 use crate::config::Config;
 use crate::db::{Role, Session};
 use crate::diagnostic::{Diagnostic, Place, Severity};
-use crate::plan::{Job, Step, order};
+use crate::plan::{Job, Step, order, unfilled};
 use crate::rule::{Rule, RuleSet, Shapes};
 use crate::source::Source;
 
@@ -39,6 +39,7 @@ pub async fn check(
     let mut source = Source::open(config.source()?).await?;
     let mut target = Session::open(config.target()?, Role::TargetReader).await?;
     source.snapshot().await?;
+    let mut sound = Vec::new();
     for rule in rules {
         if rule.has.run {
             match Job::prepare(rule.clone(), source.session(), &mut target).await {
@@ -55,10 +56,12 @@ pub async fn check(
                 findings.extend(step.remarks.clone());
                 findings.extend(keys(&step, &mut source).await?);
                 findings.extend(hazards(rule, &step.to.table));
+                sound.push(rule.clone());
             }
             Err(problems) => findings.extend(problems),
         }
     }
+    findings.extend(unfilled(&sound, &all.rules, &all.rules, &mut target).await?);
     Ok(sorted(findings))
 }
 

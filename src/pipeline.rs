@@ -33,7 +33,7 @@ use crate::commit::Spent;
 use crate::config::Config;
 use crate::db::{Engine, Role, Session};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::plan::{Job, Known, Step, order};
+use crate::plan::{Job, Known, Step, order, unfilled};
 use crate::rule::{Rule, RuleSet};
 use crate::source::{Snapshot, Source};
 use crate::state::{Account, CodeCounts, Counts, SegmentRecord, State, StateError};
@@ -277,6 +277,9 @@ pub async fn run(
     }
     if findings.iter().any(|f| f.severity() == Severity::Error) {
         return Err(RunError::Refused(findings));
+    }
+    for finding in unfilled(&rules, &rules, &all.rules, &mut target).await? {
+        watcher.event(Event::Message(&finding.line()));
     }
     let mut world = World {
         config,

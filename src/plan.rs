@@ -4,10 +4,12 @@ mod fetch;
 mod input;
 mod job;
 mod order;
+mod parents;
 mod step;
 mod wants;
 
 pub use job::Job;
 pub use order::order;
+pub use parents::unfilled;
 pub use step::Step;
 pub use wants::{Known, Wants};

@@ -133,6 +133,11 @@ fn migrated(scale: &str) -> Project {
         ])
         .ends_with(0);
     plant_horrors(&source);
+    // A technician without a first name, who is called by the user name.
+    source.exec(
+        "update auth_user set first_name = '  ' where id = (select min(u.id) from auth_user u
+         join profiles p on p.legacy_user_id = u.id join auth_user_groups g on g.user_id = u.id where g.group_id = 11)",
+    );
     let target = source.copy();
     target.exec(AS_JSON);
     target.exec("create table before_the_run as select * from message_attachments");

@@ -127,7 +127,7 @@ fn dump(db: &Db, table: &str, besides: &[&str]) -> Vec<String> {
 
 #[test]
 fn each_known_difference_is_named_and_settled_by_a_few_lines() {
-    let project = Project::demo("0.01", Engine::Postgres);
+    let project = Project::demo("0.005", Engine::Postgres);
     project.runner(&["run", "technicians"]).ends_with(3);
     let fresh = project.target.copy();
     let tables: Vec<&str> = DRIFTS.iter().map(|(table, ..)| *table).collect();

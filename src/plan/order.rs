@@ -78,6 +78,6 @@ pub(crate) fn parents(rule: &Rule) -> Vec<String> {
         .collect()
 }
 
-fn bare(table: &str) -> &str {
+pub(super) fn bare(table: &str) -> &str {
     table.strip_prefix("public.").unwrap_or(table)
 }
