@@ -21,7 +21,7 @@ pub(super) struct Mask {
     /// Columns whose values are shown.
     pub(super) visible: Vec<String>,
     /// Stands for the others.
-    pub(super) instead: &'static str,
+    pub(super) stand_in: &'static str,
 }
 
 /// A value for a person: a row as lines, rows as a table, anything else as its author would write it.

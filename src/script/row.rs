@@ -73,7 +73,7 @@ impl Row {
                     let text = match (rows.text(*row, column), mask) {
                         (None, _) => "NULL".to_owned(),
                         (Some(_), Some(mask)) if !mask.visible.contains(name) => {
-                            mask.instead.to_owned()
+                            mask.stand_in.to_owned()
                         }
                         (Some(Ok(text)), _) => text.into_owned(),
                         (Some(Err(_)), _) => "bytes that are not UTF-8".to_owned(),

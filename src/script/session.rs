@@ -87,10 +87,10 @@ impl Session {
     /// Which columns of the row on screen show their values when the row itself is asked for, and what
     /// stands for the others; `None` shows all.
     pub fn mask(&mut self, visible: Option<(&Arc<Rows>, Vec<String>, &'static str)>) {
-        self.mask = visible.map(|(rows, visible, instead)| Mask {
+        self.mask = visible.map(|(rows, visible, stand_in)| Mask {
             rows: Arc::clone(rows),
             visible,
-            instead,
+            stand_in,
         });
     }
 

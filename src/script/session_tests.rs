@@ -1,7 +1,11 @@
 //! Lines that a person types.
 
+use std::sync::Arc;
+
 use super::host::{Host, HostCall, HostReply};
 use super::{Declared, Session, SourceText, is_incomplete};
+use crate::row::{Answers, Rows};
+use crate::value::Logical;
 
 struct Nobody;
 
@@ -34,6 +38,31 @@ fn variables_and_functions_stay() {
         "{\"a\": 24, \"b\": \"é\"}"
     );
     assert_eq!(talk.variables(), ["x"]);
+}
+
+#[test]
+fn the_row_is_shown_as_lines_and_masked() {
+    let columns = ["id".to_owned(), "email".to_owned()];
+    let mut rows = Rows::new(Arc::from(columns));
+    assert!(rows.push_line(b"7\ta@example.org"));
+    let (rows, types) = (
+        Arc::new(rows),
+        Arc::from([Logical::Text(None), Logical::Text(None)]),
+    );
+    let mut talk = session("");
+    talk.set_row(&rows, &types, 0, &Arc::new(Answers::default()));
+    assert_eq!(
+        say(&mut talk, "[row]"),
+        "id  email\n7   a@example.org\n(1 row)"
+    );
+    talk.mask(Some((&rows, vec!["id".to_owned()], "***")));
+    assert_eq!(say(&mut talk, "row"), "  id     7\n  email  ***");
+    assert_eq!(
+        say(&mut talk, "#{ r: row }"),
+        "{\"r\": {\"id\": \"7\", \"email\": \"***\"}}"
+    );
+    // asked for by name
+    assert_eq!(say(&mut talk, "row.email"), "\"a@example.org\"");
 }
 
 #[test]
