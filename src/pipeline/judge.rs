@@ -82,8 +82,14 @@ pub(super) fn start(
                     {
                         budget.faults += 1;
                         let last = asked.last && row + 1 == asked.keys.len();
+                        if judge.gave_up().is_some() {
+                            broken =
+                                Some(broken_rule(&rule, "takes too long", key, reject, budget));
+                            break;
+                        }
                         if exceeded(&rule.header.stop, budget, last) {
-                            broken = Some(broken_rule(&rule, key, reject, budget));
+                            let how = "fails on too many rows";
+                            broken = Some(broken_rule(&rule, how, key, reject, budget));
                             break;
                         }
                     }
@@ -142,24 +148,21 @@ fn exceeded(stop: &Stop, budget: Budget, last: bool) -> bool {
     budget.faults > stop.faults || (share && (budget.read >= SHARE_FROM || last))
 }
 
-fn broken_rule(rule: &Rule, key: &Key, reject: &Reject, budget: Budget) -> Diagnostic {
-    let problem = Diagnostic::error(format!(
-        "the rule `{}` fails on too many rows: {}",
-        rule.name, reject.why
-    ))
-    .note(format!(
-        "row: {} {}={key}",
-        rule.header.base,
-        rule.header.key.join(",")
-    ))
-    .note(format!(
-        "{} of {} rows failed; the chunk was not written",
-        budget.faults, budget.read
-    ))
-    .hint(format!(
-        "try it on this row: runner repl {} -e \":try {key}\"",
-        rule.name
-    ));
+fn broken_rule(rule: &Rule, how: &str, key: &Key, reject: &Reject, budget: Budget) -> Diagnostic {
+    let problem = Diagnostic::error(format!("the rule `{}` {how}: {}", rule.name, reject.why))
+        .note(format!(
+            "row: {} {}={key}",
+            rule.header.base,
+            rule.header.key.join(",")
+        ))
+        .note(format!(
+            "{} of {} rows failed; the chunk was not written",
+            budget.faults, budget.read
+        ))
+        .hint(format!(
+            "try it on this row: runner repl {} -e \":try {key}\"",
+            rule.name
+        ));
     match &reject.place {
         Some(place) => problem.at(place.clone()),
         None => problem,

@@ -57,6 +57,11 @@ impl Judge {
         self.program.last_fault()
     }
 
+    /// Why no further row should be tried: the rule takes too long for rows that it then fails on.
+    pub fn gave_up(&self) -> Option<&Diagnostic> {
+        self.program.gave_up()
+    }
+
     fn write_many(
         &mut self,
         made: &[Made],

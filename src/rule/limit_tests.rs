@@ -226,3 +226,115 @@ fn trim_returns() {
         "1\tÉ😀\t2020-01-01 00:00:00+00"
     );
 }
+
+#[test]
+fn limits_have_their_place_and_no_catch_sees_them() {
+    for (functions, body, why) in [
+        ("", "loop { }", "the script does not end"),
+        (
+            "",
+            "let x = 0; loop { try { x += 1; } catch { } }",
+            "the script does not end",
+        ),
+        (
+            "fn f(x) { [x].map(|y| f(y)) }",
+            "f(1)",
+            "functions call one another",
+        ),
+        (
+            "fn f(g) { g.call(g) }",
+            "f(Fn(\"f\"))",
+            "functions call one another",
+        ),
+        (
+            "fn f(x) { try { f(x) } catch { f(x) } }",
+            "f(1)",
+            "functions call one another",
+        ),
+        (
+            "fn f(x) { [x, 1].sort(|a, b| f(a)) }",
+            "f(1)",
+            "functions call one another",
+        ),
+        (
+            "",
+            "let s = \"x\"; loop { s = `${s}${s}`; }",
+            "a value grew beyond the limit",
+        ),
+        (
+            "",
+            "let a = [1]; loop { a += a; }",
+            "a value grew beyond the limit",
+        ),
+        (
+            "",
+            "let a = [1]; loop { a = [a, a]; }",
+            "a value grew beyond the limit",
+        ),
+        (
+            "",
+            "let m = #{}; loop { m = #{ a: m, b: m }; }",
+            "a value grew beyond the limit",
+        ),
+    ] {
+        let text = format!("{HEAD}{functions}\nfn transform(row) {{\n{body}; #{{}}\n}}");
+        let reject = rejected(judge_of(&text, ROW));
+        assert!(
+            reject.fault && reject.why.starts_with(why),
+            "{body}: {}",
+            reject.why
+        );
+        let place = reject.place.expect("a fault has a place");
+        assert!(place.line >= 5, "{body}: {place:?}");
+    }
+}
+
+#[test]
+fn what_is_nested_too_deeply_is_no_json() {
+    let reject = rejected(transform(
+        "let list = []; for i in 0..200 { list = [list]; } #{ trail: list }",
+        ROW,
+    ));
+    assert_eq!(
+        reject.why,
+        "column `trail`: lists and maps are nested more than 128 levels deep"
+    );
+}
+
+#[test]
+fn a_comparison_of_sort_may_fail_and_contradict_itself() {
+    assert_eq!(
+        fault("[3, 1, 2].sort(|a, b| a.nope); #{}"),
+        "there is no property `nope` here"
+    );
+    assert_eq!(
+        fault("[3, 1].sort(|a, b| \"x\"); #{}"),
+        "the comparison of `sort` must return a number, or true or false"
+    );
+    for (compare, sorted) in [
+        ("a - b", "[1, 2, 2, 3]"),
+        ("a < b", "[1, 2, 2, 3]"),
+        ("b <= a", "[3, 2, 2, 1]"),
+        ("1", "[3, 1, 2, 2]"),
+    ] {
+        let body = format!("let l = [3, 1, 2, 2]; l.sort(|a, b| {compare}); #{{ trail: l }}");
+        assert!(
+            line_of(&transform(&body, ROW)).ends_with(sorted),
+            "{compare}"
+        );
+    }
+}
+
+#[test]
+fn functions_of_the_host_keep_their_names() {
+    let source = SourceText {
+        path: "rules/goal.rhai".to_owned(),
+        text: format!("{HEAD}fn skip(code) {{ }}\nfn transform(row) {{ skip(\"a\"); #{{}} }}")
+            .into(),
+    };
+    let problems = Rule::parse(&source, &Library::default()).expect_err("it is taken");
+    assert_eq!(
+        problems[0].line(),
+        "rules/goal.rhai:5:1: error: `skip` is a function of the host"
+    );
+}

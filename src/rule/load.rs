@@ -117,6 +117,16 @@ impl Rule {
         let libs = library
             .reached(&outline.modules)
             .map_err(|problem| vec![problem])?;
+        let mut problems = script::shadowing(source, &outline);
+        for lib in &libs {
+            match script::outline(lib) {
+                Ok(outline) => problems.extend(script::shadowing(lib, &outline)),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
         let (header, places) = read::header(&outline, source)?;
         let fingerprints = fingerprint::of(source, &libs);
         Ok(Self {

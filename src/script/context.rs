@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 
 use super::row::Shape;
+use super::trace::Watch;
 use super::wording::Wording;
 use crate::row::{Answers, Note, Stage};
 
@@ -101,6 +102,8 @@ pub(super) struct Context {
     pub(super) raised: RefCell<Option<Raised>>,
     pub(super) notes: RefCell<Vec<Note>>,
     pub(super) printed: RefCell<Vec<String>>,
+    /// The call that runs.
+    pub(super) watch: Rc<Watch>,
     /// What may be kept of codes and messages.
     pub(super) wording: RefCell<Wording>,
     /// Parents and lookups come from fakes; what no fake names is not there.
@@ -127,6 +130,7 @@ impl Context {
 
     /// Forgets the row before.
     pub(super) fn begin(&self) {
+        self.watch.begin();
         self.raised.borrow_mut().take();
         self.notes.borrow_mut().clear();
     }

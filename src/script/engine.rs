@@ -11,7 +11,7 @@ use rhai::{AST, Dynamic, Engine, Module, Scope};
 
 use super::context::{Context, Fallible, HostFault};
 use super::wording::Wording;
-use super::{SourceText, compare, fault, literal, row, text, typed, verdicts};
+use super::{SourceText, compare, fault, literal, row, sort, text, typed, verdicts};
 use crate::diagnostic::Diagnostic;
 
 /// Steps that one call may take.
@@ -67,6 +67,7 @@ pub(super) fn bare(context: &Rc<Context>) -> Engine {
     compare::register(&mut engine);
     typed::register(&mut engine);
     text::register(&mut engine);
+    sort::register(&mut engine);
     row::register(&mut engine, context);
     verdicts::register(&mut engine, context);
     engine

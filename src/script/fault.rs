@@ -4,6 +4,7 @@ use rhai::{ASTNode, EvalAltResult, Expr, LexError, ParseError, ParseErrorType, P
 
 use super::context::HostFault;
 use super::literal::{self, line_column};
+use super::trace::CALL_TIME_MAX;
 use super::verdicts::WHY_CHARS_MAX;
 use super::wording::Wording;
 use super::{SourceText, compare, engine};
@@ -155,6 +156,11 @@ fn say(error: &EvalAltResult, file: &SourceText, wording: &Wording) -> Diagnosti
             engine::OPERATIONS_MAX
         ))
         .hint("look for a loop that never breaks"),
+        E::ErrorTerminated(..) => Diagnostic::error(format!(
+            "the script does not end: more than {} s for one call",
+            CALL_TIME_MAX.as_secs()
+        ))
+        .hint("look for large lists that are copied or compared in a loop"),
         E::ErrorStackOverflow(_) => Diagnostic::error(format!(
             "functions call one another more than {} levels deep",
             engine::CALL_LEVELS_MAX
@@ -171,6 +177,13 @@ fn say(error: &EvalAltResult, file: &SourceText, wording: &Wording) -> Diagnosti
             Diagnostic::error(format!("`{name}` would change a constant"))
                 .hint("copy it into a variable with `let` first")
         }
+        E::ErrorUnboundThis(_) => Diagnostic::error("there is no `this` here")
+            .hint("give the function a parameter instead"),
+        E::ErrorDataRace(name, _) => Diagnostic::error(format!(
+            "`{}` is changed while it is being used",
+            wording.name(name.split('\'').nth(1).unwrap_or(name))
+        ))
+        .hint("a closure changes what its caller is working on: copy it into another variable first"),
         E::ErrorFor(_) => Diagnostic::error("`for` needs a list or a range"),
         E::ErrorParsing(what, _) => Diagnostic::error(what.to_string()),
         E::ErrorVariableExists(name, _) => {

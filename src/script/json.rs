@@ -236,10 +236,19 @@ impl Reader<'_> {
 
 /// Appends a script value in Postgres' canonical jsonb form.
 pub(super) fn write(value: &Dynamic, out: &mut String) -> Result<(), Misfit> {
+    write_at(value, out, 0)
+}
+
+fn write_at(value: &Dynamic, out: &mut String, depth: usize) -> Result<(), Misfit> {
     let misfit = |why: String| Misfit {
         code: "bad_value",
         why,
     };
+    if depth > DEPTH_MAX {
+        return Err(misfit(format!(
+            "lists and maps are nested more than {DEPTH_MAX} levels deep"
+        )));
+    }
     if value.is_unit() {
         out.push_str("null");
     } else if let Ok(flag) = value.as_bool() {
@@ -263,14 +272,14 @@ pub(super) fn write(value: &Dynamic, out: &mut String) -> Result<(), Misfit> {
             out.push_str(if at == 0 { "" } else { ", " });
             write_text(key, out)?;
             out.push_str(": ");
-            write(item, out)?;
+            write_at(item, out, depth + 1)?;
         }
         out.push('}');
     } else if let Some(items) = value.read_lock::<Array>() {
         out.push('[');
         for (at, item) in items.iter().enumerate() {
             out.push_str(if at == 0 { "" } else { ", " });
-            write(item, out)?;
+            write_at(item, out, depth + 1)?;
         }
         out.push(']');
     } else if value.is::<Row>() {

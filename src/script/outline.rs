@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use rhai::{AST, ASTNode, Expr, FnAccess, Stmt};
 
-use super::SourceText;
 use super::literal::{self, Node};
+use super::{FUNCTIONS, Purpose, SourceText};
 use crate::diagnostic::Diagnostic;
 
 /// A function of a script.
@@ -55,6 +55,27 @@ pub fn outline(source: &SourceText) -> Result<Outline, Diagnostic> {
         functions,
         modules: modules(&ast),
     })
+}
+
+/// Functions of a file that would silently take the place of the host's: a `skip` of one's own writes the
+/// row. Other names of the host may be used again, as the language allows.
+pub fn shadowing(source: &SourceText, outline: &Outline) -> Vec<Diagnostic> {
+    let is_taken = |name: &str| {
+        FUNCTIONS.iter().any(|host| {
+            host.name == name && matches!(host.purpose, Purpose::Verdict | Purpose::Related)
+        })
+    };
+    let mut names: Vec<&str> = outline.functions.iter().map(|f| f.name.as_str()).collect();
+    names.dedup();
+    names
+        .into_iter()
+        .filter(|name| is_taken(name))
+        .map(|name| {
+            Diagnostic::error(format!("`{name}` is a function of the host"))
+                .at(literal::function_place(source, name))
+                .hint("give the script's own function another name")
+        })
+        .collect()
 }
 
 fn modules(ast: &AST) -> BTreeSet<String> {

@@ -9,6 +9,7 @@ use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, FuncArgs, Map, Sc
 use super::context::{Context, Declared, HostFault, RaisedVerdict};
 use super::made::Made;
 use super::row::{Row, Shape, decode_text};
+use super::trace::{Lost, Watch, is_limit};
 use super::wording::Wording;
 use super::{SourceText, engine, fault, literal};
 use crate::diagnostic::{Diagnostic, Place};
@@ -37,6 +38,9 @@ pub struct Program {
     shape: Rc<Shape>,
     scope: Scope<'static>,
     last_fault: Option<Diagnostic>,
+    lost: Lost,
+    gave_up: Option<Diagnostic>,
+    is_followed: bool,
 }
 
 impl Program {
@@ -47,7 +51,10 @@ impl Program {
         declared: Declared,
         columns: &[(String, Logical)],
     ) -> Result<Self, Diagnostic> {
-        let program = Self::build(rule, libs, declared, columns, vec![], |_, _| {})?;
+        let special = |engine: &mut Engine, context: &Rc<Context>| {
+            Watch::limit_time(&context.watch, engine);
+        };
+        let program = Self::build(rule, libs, declared, columns, vec![], special)?;
         program.keep_to_its_words()?;
         Ok(program)
     }
@@ -90,6 +97,9 @@ impl Program {
             shape,
             scope: Scope::new(),
             last_fault: None,
+            lost: Lost::default(),
+            gave_up: None,
+            is_followed: false,
         })
     }
 
@@ -104,13 +114,16 @@ impl Program {
     pub fn transform(&mut self, rows: &Arc<Rows>, row: usize, answers: &Arc<Answers>) -> Said {
         self.context.begin();
         self.context.set_answers(answers);
-        let row = Row::Read {
-            rows: Arc::clone(rows),
-            shape: Rc::clone(&self.shape),
-            row,
+        self.lost.begin();
+        let transform = |program: &mut Self| {
+            let row = Row::Read {
+                rows: Arc::clone(rows),
+                shape: Rc::clone(&program.shape),
+                row,
+            };
+            program.call("transform", (row,))
         };
-        let result = self.call("transform", (row,));
-        match self.settle(result) {
+        match self.settle("transform", transform) {
             Ok(value) => self.returned(value),
             Err(said) => said,
         }
@@ -122,18 +135,19 @@ impl Program {
         made: &Made,
         copied: &[(&str, Option<&str>, &Logical)],
     ) -> Option<Said> {
-        let mut out = made.0.clone();
-        for (name, text, logical) in copied {
-            let value = match text {
-                None => Dynamic::UNIT,
-                Some(text) => {
-                    decode_text(text, logical).unwrap_or_else(|| Dynamic::from((*text).to_owned()))
-                }
-            };
-            out.insert((*name).into(), value);
-        }
-        let result = self.call("validate", (out,));
-        self.settle(result).err()
+        let validate = |program: &mut Self| {
+            let mut out = made.0.clone();
+            for (name, text, logical) in copied {
+                let value = match text {
+                    None => Dynamic::UNIT,
+                    Some(text) => decode_text(text, logical)
+                        .unwrap_or_else(|| Dynamic::from((*text).to_owned())),
+                };
+                out.insert((*name).into(), value);
+            }
+            program.call("validate", (out,))
+        };
+        self.settle("validate", validate).err()
     }
 
     /// Remarks made since the row began.
@@ -189,8 +203,67 @@ impl Program {
         fault::runtime_problem(error, &self.files[0], &self.files, &wording)
     }
 
-    /// A raised verdict wins over whatever the script did afterwards.
-    fn settle(&mut self, result: Result<Dynamic, Box<EvalAltResult>>) -> Result<Dynamic, Said> {
+    /// Why no further row should be tried: the rule takes too long for rows that it then fails on.
+    pub fn gave_up(&self) -> Option<&Diagnostic> {
+        self.gave_up.as_ref()
+    }
+
+    /// What a call died of; `again` makes the call once more, to find the place of a limit.
+    pub(super) fn problem_of(
+        &mut self,
+        error: &EvalAltResult,
+        function: &str,
+        again: impl Fn(&mut Self) -> Result<Dynamic, Box<EvalAltResult>>,
+    ) -> Diagnostic {
+        let mut problem = self.problem(error);
+        if !is_limit(error) {
+            return problem;
+        }
+        let time = self.context.watch.elapsed();
+        let traced = if self.lost.may_trace(time) {
+            self.trace(again)
+        } else {
+            None
+        };
+        let has_place = problem.place().is_some_and(|place| place.line > 0);
+        if let Some(place) = traced {
+            problem = problem.at(place);
+        } else if !has_place {
+            problem = problem.at(literal::function_place(&self.files[0], function));
+        }
+        if self.lost.add(time) {
+            self.gave_up.get_or_insert_with(|| problem.clone());
+        }
+        problem
+    }
+
+    fn trace(
+        &mut self,
+        again: impl Fn(&mut Self) -> Result<Dynamic, Box<EvalAltResult>>,
+    ) -> Option<Place> {
+        let context = Rc::clone(&self.context);
+        if !std::mem::replace(&mut self.is_followed, true) {
+            Watch::follow(&context.watch, &mut self.engine);
+        }
+        let printed = context.printed.borrow().len();
+        context.watch.trace();
+        // it fails as before
+        let _ = again(self);
+        let (file, position) = context.watch.traced();
+        context.raised.borrow_mut().take();
+        context.printed.borrow_mut().truncate(printed);
+        let (line, column) = literal::line_column(position);
+        let file = self.files.iter().find(|f| Some(&f.path) == file.as_ref());
+        (line > 0).then(|| file.unwrap_or(&self.files[0]).place(line, column))
+    }
+
+    /// Makes a call. A raised verdict wins over whatever the script did afterwards.
+    fn settle(
+        &mut self,
+        function: &str,
+        call: impl Fn(&mut Self) -> Result<Dynamic, Box<EvalAltResult>>,
+    ) -> Result<Dynamic, Said> {
+        let result = call(self);
         if let Some(raised) = self.context.raised.borrow_mut().take() {
             return Err(match raised.verdict {
                 RaisedVerdict::Skip(code) => Said::Skip(code),
@@ -212,7 +285,7 @@ impl Program {
             });
         }
         result.map_err(|error| {
-            let problem = self.problem(&error);
+            let problem = self.problem_of(&error, function, call);
             self.fault(problem)
         })
     }

@@ -8,6 +8,7 @@ use super::SourceText;
 use super::context::{Context, Declared, Fallible, HostFault, Raised, RaisedVerdict};
 use super::program::Program;
 use super::row::Row;
+use super::trace::Watch;
 use super::verdicts::key_text;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 
@@ -19,7 +20,11 @@ impl Program {
         declared: Declared,
         known_columns: Vec<String>,
     ) -> Result<Self, Diagnostic> {
-        let program = Self::build(rule, libs, declared, &[], known_columns, register)?;
+        let special = |engine: &mut Engine, context: &Rc<Context>| {
+            register(engine, context);
+            Watch::limit_time(&context.watch, engine);
+        };
+        let program = Self::build(rule, libs, declared, &[], known_columns, special)?;
         program.context.testing.set(true);
         Ok(program)
     }
@@ -43,7 +48,7 @@ impl Program {
         }
         match result {
             Ok(_) => Ok(()),
-            Err(error) => Err(self.problem(&error)),
+            Err(error) => Err(self.problem_of(&error, name, |program| program.call(name, ()))),
         }
     }
 }
