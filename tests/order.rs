@@ -95,21 +95,21 @@ fn neither_names_of_files_nor_missing_rules_nor_older_runs_change_the_result() {
     quarantine.sort();
     assert_same(&(rows, quarantine), &plain);
 
-    // Two tables complete from an older run: they are done, the others follow.
-    let older = Project::over(&project.source, fresh.copy());
-    older
+    // Two tables complete from an earlier run: they are done, the others follow.
+    let earlier = Project::over(&project.source, fresh.copy());
+    earlier
         .runner(&["run", "purchases", "technicians"])
         .ends_with(3);
-    let before = older.target.lines("select xmin::text from technicians");
-    let run = older.runner(&["run"]);
+    let before = earlier.target.lines("select xmin::text from technicians");
+    let run = earlier.runner(&["run"]);
     run.ends_with(3);
     assert_eq!(run.stdout.matches("already done").count(), 2, "{run}");
     assert_eq!(
-        older.target.lines("select xmin::text from technicians"),
+        earlier.target.lines("select xmin::text from technicians"),
         before,
         "written again"
     );
-    assert_same(&result(&older.target), &plain);
+    assert_same(&result(&earlier.target), &plain);
 
     // One rule missing: it is said which table nobody fills, and the others run.
     let missing = Project::over(&project.source, fresh);
