@@ -6,6 +6,7 @@
 
 mod claim;
 mod clerk;
+mod error;
 mod flow;
 mod gate;
 mod host;
@@ -22,6 +23,7 @@ mod sweep;
 mod table;
 mod tracking;
 
+pub use error::RunError;
 pub use procedure::no_trial;
 
 use std::sync::Arc;
@@ -36,7 +38,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::plan::{Job, Known, Step, order, unfilled};
 use crate::rule::{Rule, RuleSet};
 use crate::source::{Snapshot, Source};
-use crate::state::{Account, CodeCounts, Counts, SegmentRecord, State, StateError};
+use crate::state::{Account, CodeCounts, Counts, SegmentRecord, State};
 
 /// What was asked for.
 #[derive(Clone, Debug)]
@@ -177,40 +179,6 @@ pub struct Outcome {
     pub interrupted: bool,
     /// A namespace was made up and stored: the line that keeps the same ids elsewhere.
     pub namespace_made: Option<Uuid>,
-}
-
-/// Why a run ended early. What was committed stays; the same command goes on.
-#[derive(Clone, Debug)]
-pub enum RunError {
-    /// The check found errors; nothing was written.
-    Refused(Vec<Diagnostic>),
-    /// It broke.
-    Failed(Vec<Diagnostic>),
-}
-
-impl From<Diagnostic> for RunError {
-    fn from(problem: Diagnostic) -> Self {
-        Self::Failed(vec![problem])
-    }
-}
-
-impl From<crate::db::DbError> for RunError {
-    fn from(error: crate::db::DbError) -> Self {
-        Self::Failed(vec![error.into()])
-    }
-}
-
-impl From<StateError> for RunError {
-    fn from(error: StateError) -> Self {
-        let problem = Diagnostic::error(error.to_string());
-        Self::Failed(vec![match error {
-            StateError::Db(error) => error.into(),
-            StateError::Fenced { .. } => {
-                problem.hint("run `runner status`, then the same command again")
-            }
-            _ => problem,
-        }])
-    }
 }
 
 /// What the tables of one run share.
