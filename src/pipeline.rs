@@ -18,6 +18,7 @@ mod procedure;
 mod reader;
 mod reconcile;
 mod second;
+mod segment;
 mod streams;
 mod sweep;
 mod table;
@@ -38,7 +39,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::plan::{Job, Known, Step, order, unfilled};
 use crate::rule::{Rule, RuleSet};
 use crate::source::{Snapshot, Source};
-use crate::state::{Account, CodeCounts, Counts, SegmentRecord, State};
+use crate::state::{Account, CodeCounts, Counts, State};
 
 /// What was asked for.
 #[derive(Clone, Debug)]
@@ -342,49 +343,6 @@ impl World<'_> {
             return Ok(Account::default());
         }
         Ok(self.state.account(&mut self.target, rule).await?)
-    }
-
-    /// Opens a segment, its rule's texts with it. A new pass takes the table's quarantine with it: every row
-    /// of it will be judged again.
-    async fn open(
-        &mut self,
-        rule: &Rule,
-        segment: &mut SegmentRecord,
-        forget: bool,
-    ) -> Result<(), RunError> {
-        let state = self.state;
-        let Some(writer) = &mut self.writer else {
-            return Ok(());
-        };
-        let texts: Vec<_> =
-            std::iter::once((rule.path.display().to_string(), rule.text.to_string()))
-                .chain(
-                    rule.libs
-                        .iter()
-                        .map(|(path, text)| (path.clone(), text.to_string())),
-                )
-                .collect();
-        let texts = serde_json::json!(texts).to_string();
-        writer.execute("begin").await?;
-        let f = &rule.fingerprints;
-        writer
-            .execute(&state.rule_sql(&rule.name, &f.transform, &f.gate, &texts)?)
-            .await?;
-        if forget {
-            writer
-                .execute(&state.forget_quarantine_sql(&rule.name)?)
-                .await?;
-        } else if segment.accounted {
-            writer
-                .execute(&state.lapse_sql(&rule.name, &f.transform)?)
-                .await?;
-        }
-        state.open_segment(writer, segment).await?;
-        self.track(segment).await?;
-        if let Some(writer) = &mut self.writer {
-            writer.execute("commit").await?;
-        }
-        Ok(())
     }
 
     /// Runs a hook point that a test may kill the program at.

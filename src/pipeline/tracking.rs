@@ -62,21 +62,6 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Marks a segment as read to its end, and its line as completed.
-    pub(super) async fn close(&mut self, segment: &SegmentRecord) -> Result<(), RunError> {
-        let state = self.state;
-        let Some(writer) = &mut self.writer else {
-            return Ok(());
-        };
-        writer.execute("begin").await?;
-        state.close_segment(writer, segment.id).await?;
-        if let Some(line) = self.control.line.take() {
-            writer.execute(&line.complete_sql(state, segment)?).await?;
-        }
-        writer.execute("commit").await?;
-        Ok(())
-    }
-
     /// Says in the line that its table has not come to its end. The run ends anyway: what the database says to
     /// this does not matter, and the next run says it again.
     pub(super) async fn untrack(&mut self, status: &str) {

@@ -1,0 +1,65 @@
+//! Opening and closing a segment: what belongs to it goes in one transaction with it.
+
+use super::{RunError, World};
+use crate::rule::Rule;
+use crate::state::SegmentRecord;
+
+impl World<'_> {
+    /// Opens a segment, its rule's texts with it. A new pass takes the table's quarantine with it: every row
+    /// of it will be judged again.
+    pub(super) async fn open(
+        &mut self,
+        rule: &Rule,
+        segment: &mut SegmentRecord,
+        forget: bool,
+    ) -> Result<(), RunError> {
+        let state = self.state;
+        let Some(writer) = &mut self.writer else {
+            return Ok(());
+        };
+        let texts: Vec<_> =
+            std::iter::once((rule.path.display().to_string(), rule.text.to_string()))
+                .chain(
+                    rule.libs
+                        .iter()
+                        .map(|(path, text)| (path.clone(), text.to_string())),
+                )
+                .collect();
+        let texts = serde_json::json!(texts).to_string();
+        writer.execute("begin").await?;
+        let f = &rule.fingerprints;
+        writer
+            .execute(&state.rule_sql(&rule.name, &f.transform, &f.gate, &texts)?)
+            .await?;
+        if forget {
+            writer
+                .execute(&state.forget_quarantine_sql(&rule.name)?)
+                .await?;
+        } else if segment.accounted {
+            writer
+                .execute(&state.lapse_sql(&rule.name, &f.transform)?)
+                .await?;
+        }
+        state.open_segment(writer, segment).await?;
+        self.track(segment).await?;
+        if let Some(writer) = &mut self.writer {
+            writer.execute("commit").await?;
+        }
+        Ok(())
+    }
+
+    /// Marks a segment as read to its end, and its line as completed.
+    pub(super) async fn close(&mut self, segment: &SegmentRecord) -> Result<(), RunError> {
+        let state = self.state;
+        let Some(writer) = &mut self.writer else {
+            return Ok(());
+        };
+        writer.execute("begin").await?;
+        state.close_segment(writer, segment.id).await?;
+        if let Some(line) = self.control.line.take() {
+            writer.execute(&line.complete_sql(state, segment)?).await?;
+        }
+        writer.execute("commit").await?;
+        Ok(())
+    }
+}
