@@ -50,7 +50,12 @@ pub struct Batch {
     pub begun: Instant,
     /// Where the time went before the commit.
     pub spent: Spent,
+    /// Its place among the chunks that were read and have not landed; given back when it is dropped.
+    pub in_flight: InFlight,
 }
+
+/// See [`Batch::in_flight`].
+pub type InFlight = Option<Arc<tokio::sync::OwnedSemaphorePermit>>;
 
 /// Where the time of chunks goes. The stages work side by side, so the sum is more than the clock says;
 /// the largest one sets the pace.
@@ -89,6 +94,7 @@ impl Batch {
             inputs: vec![],
             begun: Instant::now(),
             spent: Spent::default(),
+            in_flight: None,
         }
     }
 }

@@ -117,7 +117,7 @@ async fn record(world: &mut World<'_>) -> RunRecord {
         rules_revision: revision(world.config),
         restore_point: one(
             world,
-            "select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || ' UTC'",
+            "select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || ' UTC, log position ' || pg_current_wal_lsn()",
             "select strftime('%Y-%m-%d %H:%M:%f', 'now') || ' UTC'",
         )
         .await,

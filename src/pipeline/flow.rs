@@ -21,8 +21,8 @@ use crate::state::{CodeCounts, Counts};
 /// Which rows to read.
 #[derive(Clone, Debug)]
 pub(super) enum Reading {
-    /// Ranges of base keys.
-    Gaps(Vec<Gap>),
+    /// Ranges of base keys, and how many base rows the source counts in them.
+    Gaps(Vec<Gap>, u64),
     /// These keys.
     Keys(Vec<Key>),
     /// The first rows that satisfy the rule's `where`.
@@ -103,7 +103,8 @@ pub(super) async fn flow(
         stop,
         failed: &failed,
         to_script,
-        ahead: None,
+        // one chunk per writer, and one that is read and judged meanwhile: what a killed run has to read again
+        places: Arc::new(tokio::sync::Semaphore::new(writers + 1)),
     };
     let read = async {
         let end = reader.read(reading).await;

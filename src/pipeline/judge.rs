@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc::{Receiver, Sender};
 
-use crate::commit::{Batch, Spent};
+use crate::commit::{Batch, InFlight, Spent};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Wants;
 use crate::row::{Answers, Judged, Key, Reject, Rows, Stage, Verdict};
@@ -30,6 +30,8 @@ pub(super) struct Asked {
     pub(super) begun: Instant,
     /// Reading and asking so far.
     pub(super) spent: Spent,
+    /// Its place in the queue.
+    pub(super) in_flight: InFlight,
     /// No more rows follow: a share of faults counts even below [`SHARE_FROM`] rows.
     pub(super) last: bool,
 }
@@ -110,6 +112,7 @@ pub(super) fn start(
                             script: started.elapsed(),
                             ..asked.spent
                         },
+                        in_flight: asked.in_flight,
                     }),
                 };
                 crate::db::failpoint("script.judged");

@@ -134,6 +134,7 @@ impl Kept {
             inputs,
             begun: self.begun,
             spent: crate::commit::Spent::default(),
+            in_flight: None,
         }
     }
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::flow::Reading;
 use super::judge::{self, Asked};
 use super::mode::Gap;
 use super::{Options, RunError, Stop, World};
-use crate::commit::Spent;
+use crate::commit::{InFlight, Spent};
 use crate::db::Session;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Known, Wants};
@@ -29,37 +29,51 @@ pub(super) struct Reader<'a> {
     pub(super) stop: &'a Stop,
     pub(super) failed: &'a AtomicBool,
     pub(super) to_script: mpsc::Sender<Asked>,
-    /// Held back until it is known whether another one follows.
-    pub(super) ahead: Option<Asked>,
+    /// How many chunks may be read and not landed yet.
+    pub(super) places: Arc<Semaphore>,
+}
+
+/// A chunk's turn.
+struct Turn {
+    place: InFlight,
+    begun: Instant,
+    /// No more rows follow.
+    last: bool,
 }
 
 impl Reader<'_> {
     /// True when it stopped before the end because somebody asked.
     pub(super) async fn read(&mut self, reading: Reading) -> Result<bool, RunError> {
-        let stopped = match reading {
-            Reading::Gaps(gaps) => self.gaps(gaps).await?,
-            Reading::Keys(keys) => self.keys(&keys).await?,
-            Reading::First(limit) => self.first(limit).await?,
-        };
-        if let Some(mut asked) = self.ahead.take() {
-            asked.last = !stopped;
-            let _ = self.to_script.send(asked).await;
+        match reading {
+            Reading::Gaps(gaps, rows) => self.gaps(gaps, rows).await,
+            Reading::Keys(keys) => self.keys(&keys, true).await,
+            Reading::First(limit) => self.first(limit).await,
         }
-        Ok(stopped)
     }
 
-    async fn gaps(&mut self, gaps: Vec<Gap>) -> Result<bool, RunError> {
+    /// Waits until a chunk may be read.
+    async fn turn(&self) -> Turn {
+        let place = self.places.clone().acquire_owned().await;
+        Turn {
+            // nobody closes the semaphore; without a place the chunk would only go uncounted
+            place: place.ok().map(Arc::new),
+            begun: Instant::now(),
+            last: false,
+        }
+    }
+
+    async fn gaps(&mut self, gaps: Vec<Gap>, mut rows: u64) -> Result<bool, RunError> {
         for gap in gaps {
             let mut after = gap.lo;
             let mut no = gap.no;
             loop {
+                let mut turn = self.turn().await;
                 if self.stop.asked() {
                     return Ok(true);
                 }
                 if self.failed.load(Ordering::SeqCst) {
                     return Ok(false);
                 }
-                let begun = Instant::now();
                 let page = self
                     .source
                     .next_page(
@@ -79,11 +93,13 @@ impl Reader<'_> {
                     hi: Some(page.hi.clone()),
                 };
                 after = Some(page.hi);
+                rows = rows.saturating_sub(page.base);
+                turn.last = rows == 0;
                 if gap.hi.is_none() {
                     no += 1;
                 }
                 if !self
-                    .ask(span, page.base, page.filtered, page.rows, page.keys, begun)
+                    .ask(turn, span, page.base, page.filtered, page.rows, page.keys)
                     .await?
                 {
                     return Ok(false);
@@ -93,15 +109,18 @@ impl Reader<'_> {
         Ok(false)
     }
 
-    async fn keys(&mut self, keys: &[Key]) -> Result<bool, RunError> {
-        for (no, keys) in keys
+    /// `all`: no other keys follow.
+    async fn keys(&mut self, keys: &[Key], all: bool) -> Result<bool, RunError> {
+        let mut chunks = keys
             .chunks(self.options.batch_rows.max(1) as usize)
             .enumerate()
-        {
+            .peekable();
+        while let Some((no, keys)) = chunks.next() {
+            let mut turn = self.turn().await;
+            turn.last = all && chunks.peek().is_none();
             if self.stop.asked() {
                 return Ok(true);
             }
-            let begun = Instant::now();
             let page = self.source.page_of_keys(self.query, keys).await;
             let (rows, keys) = page.map_err(|e| page_failed(self.rule, self.query, e))?;
             let count = keys.len() as u64;
@@ -110,7 +129,7 @@ impl Reader<'_> {
                 lo: None,
                 hi: None,
             };
-            if !self.ask(span, count, 0, rows, keys, begun).await? {
+            if !self.ask(turn, span, count, 0, rows, keys).await? {
                 return Ok(false);
             }
         }
@@ -128,22 +147,23 @@ impl Reader<'_> {
             let Some(last) = keys.last() else { break };
             left -= keys.len() as u64;
             after = Some(last.clone());
-            if self.keys(&keys).await? {
+            let all = left == 0 || (keys.len() as u64) < size;
+            if self.keys(&keys, all).await? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// Fetches what the rows may ask for and hands the chunk before this one on. False when nobody listens.
+    /// Fetches what the rows may ask for and hands the chunk on. False when nobody listens.
     async fn ask(
         &mut self,
+        turn: Turn,
         span: Span,
         base: u64,
         filtered: u64,
         rows: Rows,
         keys: Vec<Key>,
-        begun: Instant,
     ) -> Result<bool, RunError> {
         let asking = Instant::now();
         let answers = self
@@ -153,7 +173,7 @@ impl Reader<'_> {
         World::point("page.lookups");
         let inputs = judge::inputs(self.wants, &rows, &answers);
         let spent = Spent {
-            read: asking.duration_since(begun),
+            read: asking.duration_since(turn.begun),
             ask: asking.elapsed(),
             ..Spent::default()
         };
@@ -165,14 +185,12 @@ impl Reader<'_> {
             keys,
             answers: Arc::new(answers),
             inputs,
-            begun,
+            begun: turn.begun,
             spent,
-            last: false,
+            in_flight: turn.place,
+            last: turn.last,
         };
-        match self.ahead.replace(asked) {
-            None => Ok(true),
-            Some(before) => Ok(self.to_script.send(before).await.is_ok()),
-        }
+        Ok(self.to_script.send(asked).await.is_ok())
     }
 }
 

@@ -72,6 +72,7 @@ pub(super) async fn run(
         judged,
         begun: Instant::now(),
         spent: Spent::default(),
+        in_flight: None,
     };
     let change = world
         .state

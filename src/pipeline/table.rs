@@ -127,7 +127,7 @@ async fn through(
             world,
             step,
             &ledger,
-            Reading::Gaps(gaps(&spans)),
+            Reading::Gaps(gaps(&spans), base.saturating_sub(done)),
             budget(account, fresh),
         )
         .await;
@@ -155,7 +155,7 @@ async fn through(
         world,
         step,
         &ledger,
-        Reading::Gaps(gaps(&spans)),
+        Reading::Gaps(gaps(&spans), base.saturating_sub(done)),
         budget(account, fresh),
     )
     .await?;
