@@ -1,6 +1,9 @@
 //! Rules with `run()` instead of `transform`, and hooks: the same commits, the same accounts, the same
 //! answer to a kill as any other rule.
 
+mod hooks;
+mod stopped;
+
 use crate::support::{Engine, Project, canonical_dump, quarantine_dump};
 
 const SOURCE: &str =
@@ -269,78 +272,6 @@ fn run() {
     }
 }
 
-const HOOKED: &str = r#"
-const RULE = #{ base: "person", key: "id", target: "people", legacy: "legacy_person_id", public: ["name"] };
-fn before() {
-    print("before: " + target.query("select name from people").len());
-    target.write("people", #{ name: "Nobody", legacy_person_id: () }, "nobody");
-    checkpoint.commit("nobody", 1);
-}
-fn after() { print("after: " + target.query("select name from people").len()); }
-fn transform(row) {
-    if row.name == () { skip("no_name"); }
-    if row.name.len() > 20 { skip("long"); }
-    #{ name: row.name }
-}
-"#;
-
-#[test]
-fn hooks_are_called_once_and_their_rows_stay_outside_the_account() {
-    for engine in [Engine::Postgres, Engine::Sqlite] {
-        let project = project(engine, HOOKED);
-        project
-            .runner(&["exec", "people", "--dry-run"])
-            .ends_with(0)
-            .tells("`before` and `after` are not called in a dry run")
-            .never_says("before: 0");
-        let output = project.runner(&["run", "--batch-rows", "4"]);
-        output.ends_with(0);
-        assert_eq!(output.stderr.matches("before: 0").count(), 1, "{output}");
-        assert_eq!(output.stderr.matches("after: 22").count(), 1, "{output}");
-        assert_eq!(project.accounts("people"), [25, 0, 25, 21, 0, 0, 4, 0]);
-        assert_eq!(dump(&project).len(), 22);
-        project
-            .runner(&["run"])
-            .ends_with(0)
-            .never_says("before:")
-            .never_says("after:");
-        // killed in the middle: `before` once more, the same rows
-        let killed = self::project(engine, HOOKED);
-        // one writer: of two, the other chunk in flight may or may not have landed
-        let arguments = ["run", "--batch-rows", "4", "--writers", "1"];
-        let struck = killed.runner_failing("chunk.before_commit:4:kill", &arguments);
-        assert_eq!(struck.code, 128 + 9, "{struck}");
-        killed.target.wait_until_alone();
-        let resumed = killed.runner(&["run", "--batch-rows", "4"]);
-        resumed.ends_with(0).says("before: 8").says("after: 22");
-        assert_eq!(dump(&killed), dump(&project));
-    }
-}
-
-#[test]
-fn a_hook_that_fails_stops_the_run_at_its_place() {
-    let rule = HOOKED.replace(
-        "print(\"before: \"",
-        "target.query(\"select 1 from nowhere\"); print(\"before: \"",
-    );
-    let project = project(Engine::Postgres, &rule);
-    project
-        .runner(&["run"])
-        .ends_with(1)
-        .says("the target refuses")
-        .says("rules/people.rhai:4:");
-    assert_eq!(dump(&project).len(), 0);
-    project.rule(
-        "people",
-        &HOOKED.replace("\"Nobody\"", "\"Nobody at all, by any name\""),
-    );
-    project
-        .runner(&["run", "--accept-rule-change"])
-        .ends_with(1)
-        .says("too_long")
-        .says("rules/people.rhai:5:");
-}
-
 #[test]
 fn the_shipped_example_runs_only_when_it_is_named() {
     let example = "rules/examples/bracket_names.rhai";
@@ -405,50 +336,6 @@ fn long_streams_are_read_page_by_page() {
         let names = "select count(*) from people where name = 'n' || legacy_person_id";
         assert_eq!(project.target.count(names), 2500);
     }
-}
-
-#[test]
-fn control_c_ends_a_procedure_at_its_next_commit_or_at_once() {
-    let forever = with_run(
-        "    let n = checkpoint.get(\"n\") ?? 0; loop { n += 1; checkpoint.commit(\"n\", n); }",
-    );
-    let stuck = with_run("    checkpoint.commit(\"n\", 1); loop { }");
-    for (rule, signals) in [(forever, 1), (stuck, 2)] {
-        let project = project(Engine::Postgres, &rule);
-        let run = project.start(&["run"]);
-        let chunks = "select count(*) from runner.chunk";
-        let started = std::time::Instant::now();
-        while project.target.one("select to_regclass('runner.finding')") == "NULL"
-            || project.target.count(chunks) == 0
-        {
-            assert!(started.elapsed().as_secs() < 30, "nothing is committed");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        let pid = nix::unistd::Pid::from_raw(run.child.id().cast_signed());
-        for _ in 0..signals {
-            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
-            std::thread::sleep(std::time::Duration::from_millis(200));
-        }
-        run.finish(std::time::Duration::from_mins(1)).ends_with(130);
-        assert!(project.target.count(chunks) > 0);
-    }
-}
-
-#[test]
-fn a_rule_that_was_edited_half_way_does_not_go_on_by_itself() {
-    let project = project(Engine::Postgres, RULE);
-    let killed = project.runner_failing("chunk.before_commit:3:kill", &["run"]);
-    assert_eq!(killed.code, 128 + 9, "{killed}");
-    project.target.wait_until_alone();
-    project.edit("rules/people.rhai", "waiting == 4", "waiting == 5");
-    project.runner(&["run"]).ends_with(5).says("changed since");
-    project
-        .runner(&["run", "--accept-rule-change"])
-        .ends_with(3);
-    assert_eq!(project.accounts("people"), ACCOUNTS);
-    project.edit("rules/people.rhai", "waiting == 5", "waiting == 6");
-    project.runner(&["run"]).tells("--restart");
-    assert_eq!(project.accounts("people"), ACCOUNTS);
 }
 
 #[test]

@@ -20,6 +20,12 @@ pub(super) struct Gate<'a> {
 }
 
 impl<'a> Gate<'a> {
+    /// The column in which one source row is one legacy id; with `rows: "many"` there is none.
+    fn legacy(self) -> Option<&'a String> {
+        let header = &self.rule.header;
+        header.legacy.as_ref().filter(|_| !header.many)
+    }
+
     /// Of an ordinary rule.
     pub(super) fn of(step: &'a Step) -> Self {
         Self {
@@ -187,13 +193,7 @@ async fn duplicate_legacy(
     world: &mut World<'_>,
     gate: Gate<'_>,
 ) -> Result<Option<Finding>, RunError> {
-    let Some(legacy) = gate
-        .rule
-        .header
-        .legacy
-        .as_ref()
-        .filter(|_| !gate.rule.header.many)
-    else {
+    let Some(legacy) = gate.legacy() else {
         return Ok(None);
     };
     let sql = format!(
@@ -219,13 +219,7 @@ async fn legacy_ids(
     gate: Gate<'_>,
     written: i64,
 ) -> Result<Option<Finding>, RunError> {
-    let Some(legacy) = gate
-        .rule
-        .header
-        .legacy
-        .as_ref()
-        .filter(|_| !gate.rule.header.many)
-    else {
+    let Some(legacy) = gate.legacy() else {
         return Ok(None);
     };
     let sql = format!(
