@@ -1,4 +1,5 @@
-//! What went into a verdict, as one hash: the row, and every id and lookup row that it may see.
+//! What went into a verdict, as one hash of two halves: the row, and everything that it may see. Two halves,
+//! so that a row that changed can be told from a row whose parents or related rows changed.
 
 use sha2::{Digest, Sha256};
 
@@ -6,11 +7,12 @@ use super::wants::{From, LookupWant, Wants};
 use crate::row::{Answers, IdAnswer, Rows};
 
 impl Wants {
-    /// Hash of everything that goes into a row's verdict: its cells, the ids and the lookup rows it may see.
-    /// SHA-256, the first 16 bytes.
+    /// Hash of everything that goes into a row's verdict: 8 bytes over its cells, then 8 bytes over its cells and
+    /// the ids and lookup rows it may see. SHA-256, the first bytes of each.
     pub fn input_hash(&self, rows: &Rows, row: usize, answers: &Answers) -> [u8; 16] {
         let mut hash = Sha256::new();
         hash_row(&mut hash, rows, row);
+        let own = hash.clone().finalize();
         for want in &self.lookups {
             let Some(answer) = answers.lookups.get(&want.decl.name) else {
                 continue;
@@ -40,7 +42,8 @@ impl Wants {
             );
         }
         let mut short = [0; 16];
-        short.copy_from_slice(&hash.finalize()[..16]);
+        short[..8].copy_from_slice(&own[..8]);
+        short[8..].copy_from_slice(&hash.finalize()[..8]);
         short
     }
 }

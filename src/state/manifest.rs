@@ -31,7 +31,7 @@ pub struct Entry {
     pub verdict: u8,
     /// What became of it.
     pub outcome: Outcome,
-    /// SHA-256 of row, ids and lookups, the first 16 bytes.
+    /// 8 bytes of the SHA-256 of the row, then 8 bytes of that of row, ids and lookups.
     pub input: [u8; 16],
     /// Ids in the target.
     pub ids: Vec<Uuid>,
