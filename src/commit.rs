@@ -13,12 +13,15 @@ mod look;
 mod prior;
 mod statements;
 pub mod tracking;
+mod transaction;
+mod turn;
 
 pub use evidence::Masker;
 pub use fate::{Changes, Fate, Fates};
 pub use land::{Landed, Writer};
 pub use prior::Prior;
 pub use tracking::{ControlLine, Tracking};
+pub use turn::{Turn, Turns};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -137,6 +140,9 @@ pub enum CommitError {
     /// The state.
     #[error(transparent)]
     State(StateError),
+    /// An earlier chunk never landed, so neither may this one.
+    #[error("an earlier chunk did not land; nothing of this one was written")]
+    Overtaken,
     /// The counts do not add up: our own mistake, nothing was written.
     #[error(
         "chunk {chunk} does not balance: base {base} = filtered {filtered} + read {read}, outcomes {outcomes}; nothing was written"

@@ -38,3 +38,4 @@ mod seed_classes;
 mod support;
 mod tracking;
 mod values;
+mod writers;

@@ -102,17 +102,18 @@ fn logical(type_name: &str, labels: Vec<String>) -> Logical {
     Logical::from_pg(type_name, labels)
 }
 
-/// The primary key's columns, and the other unique indexes.
+/// The primary key's columns, and the other unique indexes. An exclusion constraint decides between rows like
+/// a unique one does, by more than its columns say.
 async fn indexes(session: &mut Session, oid: &str) -> Result<(Vec<String>, Vec<Unique>), DbError> {
     let rows = session
         .query(&format!(
-            "select c.relname, i.indisprimary, not i.indimmediate, i.indpred is not null, i.indexprs is not null, \
+            "select c.relname, i.indisprimary, not i.indimmediate, i.indpred is not null, i.indexprs is not null or i.indisexclusion, \
                (select json_agg(a.attname order by k.ord) \
                 from unnest(i.indkey::int2[]) with ordinality k(num, ord) \
                 join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.num \
                 where k.ord <= i.indnkeyatts) \
              from pg_index i join pg_class c on c.oid = i.indexrelid \
-             where i.indrelid = {oid} and i.indisunique and i.indisvalid order by c.relname"
+             where i.indrelid = {oid} and (i.indisunique or i.indisexclusion) and i.indisvalid order by c.relname"
         ))
         .await?;
     let mut primary = Vec::new();

@@ -14,6 +14,8 @@ use crate::pipeline::{self, Options, Outcome, RuleOutcome, Stop, What};
 
 /// Source rows per chunk when nothing else is said.
 const BATCH_ROWS: u64 = 10_000;
+/// While one writer's server process is busy with indexes, another's chunk is on the way.
+const WRITERS_MIN: usize = 2;
 /// More writers than this only wait for one another.
 const WRITERS_MAX: usize = 4;
 
@@ -59,7 +61,7 @@ pub(super) struct How {
     /// Go on although a rule that is half done was edited
     #[arg(long)]
     pub(super) accept_rule_change: bool,
-    /// Connections that write at the same time [default: one per core, at most 4]
+    /// Connections that write at the same time [default: one per core, 2 to 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) writers: Option<u16>,
     /// Source rows per chunk [default: 10000]
@@ -108,7 +110,9 @@ pub(super) async fn migrate(
         row: how.row.clone(),
         restart: how.restart,
         accept_rule_change: how.accept_rule_change,
-        writers: how.writers.map_or(cores.min(WRITERS_MAX), usize::from),
+        writers: how
+            .writers
+            .map_or(cores.clamp(WRITERS_MIN, WRITERS_MAX), usize::from),
         batch_rows: how.batch_rows.or(config.batch_rows).unwrap_or(BATCH_ROWS),
         profile: how.profile,
     };

@@ -6,10 +6,11 @@ use super::adopt::{Adopted, adopt};
 use super::defer::defer;
 use super::land::Landed;
 use super::statements::{images, mappings, quarantine, refusal};
-use crate::commit::{Batch, CommitError, Fate, Fates, Ledger, Writer};
-use crate::db::{Action, DbError, Engine, ErrorKind, Session, failpoint, hex};
+use super::transaction::{begin, commit, lost, point};
+use crate::commit::{Batch, CommitError, Fate, Fates, Ledger, Turn, Writer};
+use crate::db::{DbError, Engine, ErrorKind, Session, hex};
 use crate::row::{OutRow, Reject};
-use crate::state::{ChunkRecord, Claim, CodeCounts, Counts, StateError};
+use crate::state::{ChunkRecord, CodeCounts, Counts};
 use crate::target::{Piece, guilty, insert, update_sql};
 
 /// What a try is about.
@@ -23,6 +24,8 @@ pub(super) struct Trial<'a> {
     pub(super) refused: &'a [(usize, Reject)],
     /// Statements that stand in place of rows: the batch's rows are taken back.
     pub(super) change: Option<&'a str>,
+    /// When it may commit.
+    pub(super) turn: &'a Turn,
 }
 
 impl Writer {
@@ -50,28 +53,26 @@ impl Writer {
         })
     }
 
+    /// `None`: it has to give way to an earlier chunk, and go again in its turn.
     pub(super) async fn attempt(
         &mut self,
         ledger: &Ledger,
         batch: &Batch,
         trial: &Trial<'_>,
-    ) -> Result<Landed, CommitError> {
+    ) -> Result<Option<Landed>, CommitError> {
         let Trial {
             id,
             careful,
             refused,
             change,
+            turn,
         } = *trial;
         let state = self.state;
+        let early = !turn.has_come();
         point("chunk.begin")?;
         let session = self.session().await?;
-        begin(session).await?;
-        let fence = session
-            .query(&Claim::fence_sql(state, ledger.run, ledger.epoch))
-            .await?;
-        if fence.is_empty() {
-            return Err(StateError::Fenced { run: ledger.run }.into());
-        }
+        turn.at_work(session);
+        begin(session, ledger, early).await?;
         point("chunk.fenced")?;
         let Adopted {
             mut fates,
@@ -86,6 +87,10 @@ impl Writer {
                 before: vec![],
             }
         };
+        if early && fates.meet_the_target(batch) {
+            // an earlier chunk may be about to take the same row
+            return Ok(None);
+        }
         reject(&mut fates, refused);
         let later = defer(&mut fates, ledger, batch);
         let (mut counts, mut codes, manifest) =
@@ -139,15 +144,19 @@ impl Writer {
             )?);
         }
         sql.push_str(&mappings(ledger, batch, &fates)?);
-        if let Some(line) = ledger.control.as_ref().filter(|_| ledger.accounted) {
-            sql.push_str(&line.advance_sql(counts.read));
-        }
         session.execute(&sql).await?;
         point("chunk.state")?;
+        if !turn.hold(session).await? {
+            return Ok(None);
+        }
         point("chunk.before_commit")?;
-        commit(session).await?;
+        let last = match &ledger.control {
+            Some(line) if ledger.accounted => line.advance_sql(counts.read),
+            _ => String::new(),
+        };
+        let committed = commit(session, state, &last, id).await?;
         point("chunk.after_commit")?;
-        if !state.committed(session, id).await? {
+        if !committed {
             return Err(lost("the server rolled the chunk back instead of committing it").into());
         }
         point("chunk.marker")?;
@@ -169,12 +178,12 @@ impl Writer {
                 }
             }
         }
-        Ok(Landed {
+        Ok(Some(Landed {
             counts,
             codes,
             attempts: 0,
             ids: vec![],
-        })
+        }))
     }
 
     /// Which source rows does the target refuse?
@@ -183,9 +192,11 @@ impl Writer {
         ledger: &Ledger,
         batch: &Batch,
         refused: &[(usize, Reject)],
+        turn: &Turn,
     ) -> Result<(Vec<(usize, Reject)>, u64), CommitError> {
         let session = self.session().await?;
-        begin(session).await?;
+        turn.at_work(session);
+        begin(session, ledger, false).await?;
         let mut adopted = adopt(session, ledger, batch).await?;
         reject(&mut adopted.fates, refused);
         defer(&mut adopted.fates, ledger, batch);
@@ -234,34 +245,6 @@ impl Writer {
     }
 }
 
-/// Opens the transaction with settings that hold for it alone: through a session pooler a plain SET
-/// would stay behind for somebody else.
-async fn begin(session: &mut Session) -> Result<(), DbError> {
-    let sql = match session.engine() {
-        Engine::Postgres => {
-            "begin; set local synchronous_commit = on; set local statement_timeout = '10min'; set local lock_timeout = '60s'; \
-             set local idle_in_transaction_session_timeout = '10min'; set local jit = off"
-        }
-        Engine::Sqlite => "begin immediate",
-    };
-    session.execute(sql).await.map(drop)
-}
-
-async fn commit(session: &mut Session) -> Result<(), DbError> {
-    match failpoint("chunk.commit") {
-        Action::LoseReplyCommitted => {
-            session.execute("commit").await?;
-            Err(lost("test: the reply to COMMIT is lost"))
-        }
-        Action::LoseReplyRolledBack => {
-            session.execute("rollback").await?;
-            Err(lost("test: the reply to COMMIT is lost"))
-        }
-        Action::Fail => Err(lost("test: the connection broke")),
-        Action::Go => session.execute("commit").await.map(drop),
-    }
-}
-
 async fn write_rows(session: &mut Session, ledger: &Ledger, fates: &Fates) -> Result<(), DbError> {
     let mut rows: Vec<&OutRow> = Vec::new();
     let mut updates = Vec::new();
@@ -303,15 +286,4 @@ fn reject(fates: &mut Fates, refused: &[(usize, Reject)]) {
     for (row, why) in refused {
         fates.0[*row] = Fate::Reject(Box::new(why.clone()));
     }
-}
-
-fn point(name: &str) -> Result<(), DbError> {
-    match failpoint(name) {
-        Action::Go => Ok(()),
-        _ => Err(lost("test: the connection broke")),
-    }
-}
-
-pub(super) fn lost(why: &str) -> DbError {
-    DbError::new(ErrorKind::Lost, "target", why)
 }

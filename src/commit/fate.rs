@@ -58,6 +58,18 @@ impl Fates {
         )
     }
 
+    /// Whether anything but the verdicts themselves decided: a row that is there already.
+    pub(super) fn meet_the_target(&self, batch: &Batch) -> bool {
+        self.0
+            .iter()
+            .zip(&batch.judged)
+            .any(|(fate, judged)| match (fate, &judged.verdict) {
+                (Fate::Write { update, same, .. }, _) => !update.is_empty() || !same.is_empty(),
+                (Fate::Reject(_), Verdict::Write(_)) => true,
+                _ => false,
+            })
+    }
+
     /// Counts, codes and manifest; asserts that every row has one outcome.
     pub fn settle(
         &self,

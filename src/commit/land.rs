@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::attempt::{Trial, lost};
-use crate::commit::{Batch, CommitError, Ledger};
+use super::attempt::Trial;
+use super::transaction::lost;
+use crate::commit::{Batch, CommitError, Ledger, Turn};
 use crate::config::DatabaseUrl;
 use crate::db::{DbError, ErrorKind, Role, Session};
 use crate::row::Reject;
@@ -66,10 +67,21 @@ impl Writer {
         batch: &Batch,
         id: i64,
     ) -> Result<Landed, CommitError> {
+        self.land_in_turn(ledger, batch, id, &Turn::free()).await
+    }
+
+    /// As [`Self::land`], beside other chunks of the same table that land in turn.
+    pub async fn land_in_turn(
+        &mut self,
+        ledger: &Ledger,
+        batch: &Batch,
+        id: i64,
+        turn: &Turn,
+    ) -> Result<Landed, CommitError> {
         if self.rehearsal {
             return self.rehearse(ledger, batch).await;
         }
-        self.persist(ledger, batch, id, None).await
+        self.persist(ledger, batch, id, None, turn).await
     }
 
     /// Commits the end of a table that refers to itself: `change` gives rows their parents and takes back
@@ -81,7 +93,7 @@ impl Writer {
         id: i64,
         change: &str,
     ) -> Result<(), CommitError> {
-        self.persist(ledger, batch, id, Some(change))
+        self.persist(ledger, batch, id, Some(change), &Turn::free())
             .await
             .map(drop)
     }
@@ -92,11 +104,12 @@ impl Writer {
         batch: &Batch,
         id: i64,
         change: Option<&str>,
+        turn: &Turn,
     ) -> Result<Landed, CommitError> {
         let mut refused: Vec<(usize, Reject)> = Vec::new();
         let mut careful = !ledger.prior.untouched || !ledger.prior.stated.is_empty();
         let (mut attempts, mut rounds) = (0, 0);
-        let deadline = tokio::time::Instant::now() + RETRY_FOR;
+        let mut deadline = tokio::time::Instant::now() + RETRY_FOR;
         let mut pause = RETRY_FIRST;
         loop {
             let trial = Trial {
@@ -104,17 +117,34 @@ impl Writer {
                 careful,
                 refused: &refused,
                 change,
+                turn,
             };
-            let error = match self.attempt(ledger, batch, &trial).await {
-                Ok(landed) => return Ok(Landed { attempts, ..landed }),
+            let early = !turn.has_come();
+            let tried = self.attempt(ledger, batch, &trial).await;
+            if let Ok(Some(landed)) = tried {
+                return Ok(Landed { attempts, ..landed });
+            }
+            let before_its_turn = !turn.has_come();
+            if before_its_turn {
+                // nothing was committed, and whatever stopped it may be an earlier chunk's doing
+                self.rollback().await;
+                turn.come().await?;
+                deadline = tokio::time::Instant::now() + RETRY_FOR;
+            }
+            let error = match tried {
+                Ok(_) => {
+                    self.rollback().await;
+                    continue;
+                }
                 Err(CommitError::Db(error))
                     if error.kind == ErrorKind::Row && rounds < ROUNDS_MAX =>
                 {
                     rounds += 1;
-                    match self.refusals(ledger, batch, id, &refused).await {
+                    match self.refusals(ledger, batch, id, &refused, turn).await {
                         // a try that was given up for lost had landed after all
                         Ok(None) => return self.as_recorded(id, attempts).await,
-                        Ok(Some((found, _))) if found.is_empty() && careful => {
+                        // an early refusal may have gone with the row that it met
+                        Ok(Some((found, _))) if found.is_empty() && careful && !early => {
                             return Err(error.into());
                         }
                         Ok(Some((mut found, tried))) => {
@@ -127,6 +157,7 @@ impl Writer {
                         Err(other) => return Err(other),
                     }
                 }
+                Err(CommitError::Db(_)) if before_its_turn => continue,
                 Err(CommitError::Db(error)) => error,
                 Err(other) => {
                     self.rollback().await;
@@ -153,13 +184,16 @@ impl Writer {
         batch: &Batch,
         id: i64,
         refused: &[(usize, Reject)],
+        turn: &Turn,
     ) -> Result<Option<(Vec<(usize, Reject)>, u64)>, CommitError> {
         self.rollback().await;
         let state = self.state;
         if state.committed(self.session().await?, id).await? {
             return Ok(None);
         }
-        self.find_guilty(ledger, batch, refused).await.map(Some)
+        self.find_guilty(ledger, batch, refused, turn)
+            .await
+            .map(Some)
     }
 
     /// What a chunk came to, as the ledger says.

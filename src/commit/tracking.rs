@@ -209,8 +209,8 @@ impl ControlLine {
             return String::new();
         }
         format!(
-            ";update {} set records_processed = case when records_processed > {COUNT_MAX} - {rows} then {COUNT_MAX} \
-             else records_processed + {rows} end where id = {}",
+            "update {} set records_processed = case when records_processed > {COUNT_MAX} - {rows} then {COUNT_MAX} \
+             else records_processed + {rows} end where id = {};",
             self.table, self.id
         )
     }

@@ -30,6 +30,8 @@ pub struct Session {
     limit: Duration,
     /// An operation is under way, or was given up half-way.
     busy: bool,
+    /// The server's process.
+    backend: Option<i32>,
 }
 
 enum Link {
@@ -95,6 +97,7 @@ impl Session {
             place,
             limit: STATEMENT_LIMIT,
             busy: false,
+            backend: None,
         };
         if session.engine() == Engine::Postgres {
             // a little before our own limit, so that the server says no and the session lives on
@@ -102,9 +105,15 @@ impl Session {
                 .limit
                 .saturating_sub(Duration::from_secs(5))
                 .as_millis();
-            session
-                .execute(&format!("set statement_timeout = {server}"))
+            let told = session
+                .query(&format!(
+                    "set statement_timeout = {server}; select pg_backend_pid()"
+                ))
                 .await?;
+            if !told.is_empty() {
+                let backend = told.text(0, 0).and_then(Result::ok);
+                session.backend = backend.and_then(|pid| pid.parse().ok());
+            }
         }
         Ok(session)
     }
@@ -125,6 +134,11 @@ impl Session {
     /// The redacted URL, for messages.
     pub fn place(&self) -> &str {
         &self.place
+    }
+
+    /// The server's process behind this session; `None` on SQLite.
+    pub fn backend(&self) -> Option<i32> {
+        self.backend
     }
 
     /// The connection cannot be used any more; open another.

@@ -12,7 +12,7 @@ use super::judge::{self, Answer, Asked, Budget};
 use super::mode::Gap;
 use super::reader::Reader;
 use super::{Event, RunError, Watcher, World};
-use crate::commit::{Batch, CommitError, Landed, Ledger, Spent, Writer};
+use crate::commit::{Batch, CommitError, Landed, Ledger, Spent, Turn, Turns, Writer};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Step;
 use crate::row::Key;
@@ -57,13 +57,14 @@ pub(super) async fn flow(
     let failed = Arc::new(AtomicBool::new(false));
     let url = world.config.target()?.clone();
     let rehearsal = world.options.dry_run;
-    let writers = if rehearsal || ledger.to.ordered || ledger.to.engine == crate::db::Engine::Sqlite
-    {
+    let alone = rehearsal || ledger.to.unguarded || ledger.to.engine == crate::db::Engine::Sqlite;
+    let writers = if alone {
         1
     } else {
         world.options.writers.max(1)
     };
-    let (to_writers, work) = mpsc::channel::<(Batch, i64)>(1);
+    let mut turns = Turns::new(ledger.to.ordered && writers > 1);
+    let (to_writers, work) = mpsc::channel::<(Batch, i64, Turn)>(1);
     let (results, mut landed) = mpsc::channel::<(u64, Spent, Result<Landed, CommitError>)>(writers);
     let work = Arc::new(tokio::sync::Mutex::new(work));
     let mut tasks = tokio::task::JoinSet::new();
@@ -118,7 +119,7 @@ pub(super) async fn flow(
                 Ok(batch) if !failed.load(Ordering::SeqCst) => {
                     let id = *next_chunk;
                     *next_chunk += 1;
-                    if to_writers.send((batch, id)).await.is_err() {
+                    if to_writers.send((batch, id, turns.take())).await.is_err() {
                         break;
                     }
                 }
@@ -153,24 +154,31 @@ pub(super) async fn flow(
 async fn write(
     mut writer: Writer,
     ledger: Arc<Ledger>,
-    work: Arc<tokio::sync::Mutex<mpsc::Receiver<(Batch, i64)>>>,
+    work: Arc<tokio::sync::Mutex<mpsc::Receiver<(Batch, i64, Turn)>>>,
     results: mpsc::Sender<(u64, Spent, Result<Landed, CommitError>)>,
     failed: Arc<AtomicBool>,
 ) {
     loop {
         let next = work.lock().await.recv().await;
-        let Some((batch, id)) = next else { return };
+        let Some((batch, id, turn)) = next else {
+            return;
+        };
         if failed.load(Ordering::SeqCst) {
             continue;
         }
         let started = Instant::now();
-        let result = writer.land(&ledger, &batch, id).await;
+        let result = writer.land_in_turn(&ledger, &batch, id, &turn).await;
         let spent = Spent {
             write: started.elapsed(),
             ..batch.spent
         };
-        if result.is_err() {
-            failed.store(true, Ordering::SeqCst);
+        match &result {
+            Ok(_) => turn.landed(),
+            Err(_) => failed.store(true, Ordering::SeqCst),
+        }
+        if matches!(result, Err(CommitError::Overtaken)) {
+            // the chunk that broke the line says why
+            continue;
         }
         if results
             .send((batch.base.max(0) as u64, spent, result))
@@ -222,6 +230,8 @@ pub(super) fn commit_failed(rule: &str, error: CommitError) -> RunError {
                 )
                 .into()
         }
-        other @ CommitError::Unbalanced { .. } => Diagnostic::error(other.to_string()).into(),
+        other @ (CommitError::Unbalanced { .. } | CommitError::Overtaken) => {
+            Diagnostic::error(other.to_string()).into()
+        }
     }
 }

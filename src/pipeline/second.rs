@@ -86,6 +86,8 @@ pub(super) async fn run(
         .map_err(|error| match error {
             CommitError::Db(error) => RunError::from(error),
             CommitError::State(error) => error.into(),
-            other @ CommitError::Unbalanced { .. } => Diagnostic::error(other.to_string()).into(),
+            other @ (CommitError::Unbalanced { .. } | CommitError::Overtaken) => {
+                Diagnostic::error(other.to_string()).into()
+            }
         })
 }

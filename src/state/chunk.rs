@@ -1,7 +1,7 @@
 //! Ledger and checkpoint in one: what each chunk read, and what became of it.
 
 use crate::db::{Engine, Session, bytes_literal};
-use crate::row::Key;
+use crate::row::{Key, Rows};
 use crate::state::account::CodeCounts;
 use crate::state::{Manifest, State, StateError, number, text};
 
@@ -150,11 +150,21 @@ impl State {
     /// True when the chunk is there: asked in a new statement after every COMMIT, because Ok from the
     /// driver can mean that the server rolled back, and an error that it committed.
     pub async fn committed(self, session: &mut Session, chunk: i64) -> Result<bool, StateError> {
-        let sql = format!(
+        let rows = session.query(&self.committed_sql(chunk)).await?;
+        Self::says_committed(&rows)
+    }
+
+    /// The statement behind [`Self::committed`].
+    pub fn committed_sql(self, chunk: i64) -> String {
+        format!(
             "select count(*) from {} where id = {chunk}",
             self.table("chunk")
-        );
-        Ok(number(&session.query(&sql).await?, 0, 0)? == 1)
+        )
+    }
+
+    /// What its answer means.
+    pub fn says_committed(rows: &Rows) -> Result<bool, StateError> {
+        Ok(number(rows, 0, 0)? == 1)
     }
 
     /// What a committed chunk came to.

@@ -1,0 +1,68 @@
+//! The ends of a chunk's transaction, each in one round trip.
+
+use super::turn::LOCK_EARLY;
+use crate::commit::{CommitError, Ledger};
+use crate::db::{Action, DbError, Engine, ErrorKind, Session, failpoint};
+use crate::state::{Claim, State, StateError};
+
+/// Opens the transaction with settings that hold for it alone (through a session pooler a plain SET would
+/// stay behind for somebody else), and fences: the run must still be ours. `early`: the chunk's turn has
+/// not come, so it gives way to locks soon.
+pub(super) async fn begin(
+    session: &mut Session,
+    ledger: &Ledger,
+    early: bool,
+) -> Result<(), CommitError> {
+    let begin = match session.engine() {
+        Engine::Postgres => format!(
+            "begin; set local synchronous_commit = on; set local statement_timeout = '10min'; set local lock_timeout = '{}'; \
+             set local idle_in_transaction_session_timeout = '10min'; set local jit = off",
+            if early { LOCK_EARLY } else { "60s" }
+        ),
+        Engine::Sqlite => "begin immediate".to_owned(),
+    };
+    let fence = Claim::fence_sql(ledger.state, ledger.run, ledger.epoch);
+    let fenced = session.query(&format!("{begin}; {fence}")).await?;
+    if fenced.is_empty() {
+        return Err(StateError::Fenced { run: ledger.run }.into());
+    }
+    Ok(())
+}
+
+/// Commits, with `last` before it: statements on rows that all writers share, so that nobody waits for them
+/// longer than a round trip. True when the chunk's ledger line is there, asked for in a new statement behind
+/// the COMMIT, because Ok from a driver may mean ROLLBACK.
+pub(super) async fn commit(
+    session: &mut Session,
+    state: State,
+    last: &str,
+    chunk: i64,
+) -> Result<bool, CommitError> {
+    let commit = format!("{last}commit");
+    match failpoint("chunk.commit") {
+        Action::LoseReplyCommitted => {
+            session.execute(&commit).await?;
+            Err(lost("test: the reply to COMMIT is lost").into())
+        }
+        Action::LoseReplyRolledBack => {
+            session.execute("rollback").await?;
+            Err(lost("test: the reply to COMMIT is lost").into())
+        }
+        Action::Fail => Err(lost("test: the connection broke").into()),
+        Action::Go => {
+            let asked = format!("{commit}; {}", state.committed_sql(chunk));
+            Ok(State::says_committed(&session.query(&asked).await?)?)
+        }
+    }
+}
+
+pub(super) fn point(name: &str) -> Result<(), DbError> {
+    match failpoint(name) {
+        Action::Go => Ok(()),
+        _ => Err(lost("test: the connection broke")),
+    }
+}
+
+pub(super) fn lost(why: &str) -> DbError {
+    DbError::new(ErrorKind::Lost, "target", why)
+}
