@@ -36,11 +36,20 @@ pub(super) struct Outcome {
 
 impl Outcome {
     pub(super) fn of(project: &Project, code: i32, tables: &[&str]) -> Self {
+        Self::with_volatile(project, code, tables, VOLATILE)
+    }
+
+    pub(super) fn with_volatile(
+        project: &Project,
+        code: i32,
+        tables: &[&str],
+        volatile: &[&str],
+    ) -> Self {
         let sums = "sum(base), sum(filtered), sum(read), sum(inserted), sum(updated), sum(unchanged), \
                     sum(skipped), sum(rejected)";
         Self {
             code,
-            rows: canonical_dump(&project.target, tables, VOLATILE),
+            rows: canonical_dump(&project.target, tables, volatile),
             quarantine: quarantine_dump(&project.target),
             accounts: project.target.lines(&format!(
                 "select rule, {sums} from runner.chunk group by rule order by rule"
