@@ -16,7 +16,7 @@ mod schema;
 mod segment;
 
 pub use acceptance::{Acceptance, Accepted, Decision};
-pub use account::{Account, CodeCounts, Sums};
+pub use account::{Account, CodeCounts, Exact, Sums};
 pub(crate) use chunk::from_hex;
 pub use chunk::{ChunkRecord, Counts, Span};
 pub use later::Later;

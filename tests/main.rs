@@ -32,6 +32,7 @@ mod preview;
 mod privacy;
 mod procedure;
 mod quarantine;
+mod report;
 mod rerun;
 mod scale1;
 mod seed_classes;

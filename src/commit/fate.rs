@@ -159,16 +159,19 @@ impl Fates {
             let mut sums = Sums::default();
             let column = batch.rows.column(&pair.source);
             for (row, fate) in self.0.iter().enumerate() {
-                let side = match fate {
-                    Fate::Write { .. } => &mut sums.written,
-                    Fate::Skip(_) => &mut sums.skipped,
-                    Fate::Reject(_) => &mut sums.rejected,
+                let (side, code) = match fate {
+                    Fate::Write { .. } => (&mut sums.written, None),
+                    Fate::Skip(code) => (&mut sums.skipped, Some(format!("skip {code}"))),
+                    Fate::Reject(why) => (&mut sums.rejected, Some(format!("reject {}", why.code))),
                 };
                 let value = match column.and_then(|column| batch.rows.text(row, column)) {
                     None => Some(Decimal::ZERO),
                     Some(text) => text.ok().and_then(|t| Decimal::from_str_exact(&t).ok()),
                 };
                 *side = side.zip(value).and_then(|(a, b)| a.checked_add(b));
+                if let Some(code) = code {
+                    sums.by_code.entry(code).or_default().add(value);
+                }
             }
             all.insert(pair.name.clone(), sums);
         }

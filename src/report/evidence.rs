@@ -42,8 +42,6 @@ pub struct Run {
     pub finished_at: Option<String>,
     /// Between the two.
     pub seconds: Option<f64>,
-    /// How it ended.
-    pub exit_code: Option<i64>,
     /// What it read.
     pub readings: Vec<Reading>,
 }
@@ -82,8 +80,12 @@ pub struct Gate {
     pub detail: String,
     /// The query that tells.
     pub query: Option<String>,
+    /// What the query gives, when it is one number.
+    pub found: Option<String>,
     /// The snapshot it was asked in.
     pub snapshot: Option<String>,
+    /// When, by the target server's clock.
+    pub at: String,
 }
 
 impl Gate {
@@ -121,6 +123,10 @@ pub struct Reconciliation {
     pub skipped_for: String,
     /// The query that tells.
     pub query: Option<String>,
+    /// The source's side of it.
+    pub source_query: Option<String>,
+    /// The target's side of it.
+    pub target_query: Option<String>,
 }
 
 /// The newest run.
@@ -157,21 +163,17 @@ pub(super) async fn runs(session: &mut Session, state: State) -> Result<Vec<Run>
 async fn read_runs(session: &mut Session, state: State, most: u32) -> Result<Vec<Run>, StateError> {
     let sql = format!(
         "select id, command, status, os_user, host, version, source_user, source_server, target_user, target_server, rules_revision, \
-         restore_point, started_at, finished_at, exit_code from {} order by id desc limit {most}",
+         restore_point, started_at, finished_at from {} order by id desc limit {most}",
         state.table("run")
     );
     let rows = session.query(&sql).await?;
     let mut runs = Vec::new();
     for row in (0..rows.len()).rev() {
         let get = |column| text(&rows, row, column).map(|found| found.filter(|t| !t.is_empty()));
-        let joined = |a, b| {
-            Ok::<_, StateError>(
-                [get(a)?, get(b)?]
-                    .into_iter()
-                    .flatten()
-                    .collect::<Vec<_>>()
-                    .join(" at "),
-            )
+        let side = |user: Option<String>, server: Option<String>| {
+            let server = server.map(|name| product(&name));
+            let parts = [user, server].into_iter().flatten();
+            parts.collect::<Vec<_>>().join(" on ")
         };
         let (started_at, finished_at) = (get(12)?.unwrap_or_default(), get(13)?);
         runs.push(Run {
@@ -181,8 +183,8 @@ async fn read_runs(session: &mut Session, state: State, most: u32) -> Result<Vec
             os_user: get(3)?,
             host: get(4)?,
             version: get(5)?,
-            source: joined(6, 7)?,
-            target: joined(8, 9)?,
+            source: side(get(6)?, get(7)?),
+            target: side(get(8)?, get(9)?),
             rules_revision: get(10)?,
             restore_point: get(11)?,
             seconds: finished_at
@@ -190,11 +192,32 @@ async fn read_runs(session: &mut Session, state: State, most: u32) -> Result<Vec
                 .and_then(|end| seconds_between(&started_at, end)),
             started_at,
             finished_at,
-            exit_code: get(14)?.and_then(|code| code.parse().ok()),
             readings: vec![],
         });
     }
     Ok(runs)
+}
+
+/// `PostgreSQL 15.18` of however the server says it.
+fn product(name: &str) -> String {
+    let short = name.split_once(" (").map_or(name, |(name, _)| name);
+    if short.starts_with(|c: char| c.is_ascii_digit()) {
+        format!("PostgreSQL {short}")
+    } else {
+        short.to_owned()
+    }
+}
+
+/// Server time and log position before the very first write.
+pub(super) async fn restore_point(
+    session: &mut Session,
+    state: State,
+) -> Result<Option<String>, StateError> {
+    let sql = format!(
+        "select restore_point from {} where restore_point is not null order by id limit 1",
+        state.table("run")
+    );
+    Ok(list_of_texts(&session.query(&sql).await?)?.pop())
 }
 
 /// The newest finding of each check; sums apart.
@@ -203,7 +226,7 @@ pub(super) async fn gates(
     state: State,
 ) -> Result<(Vec<Gate>, Vec<Reconciliation>), StateError> {
     let sql = format!(
-        "select run_id, rule, phase, name, status, detail from {} order by run_id, at",
+        "select run_id, rule, phase, name, status, detail, at from {} order by run_id, at",
         state.table("finding")
     );
     let rows = session.query(&sql).await?;
@@ -219,7 +242,11 @@ pub(super) async fn gates(
             status: get(4)?,
             detail: describe(&detail),
             query: queries(&detail),
+            found: ["rows", "duplicates", "orphans", "found"]
+                .iter()
+                .find_map(|name| field(&detail, name)),
             snapshot: field(&detail, "snapshot"),
+            at: get(6)?,
         };
         if gate.name == "reconcile" && gate.phase == "after" {
             let sum = reconciliation(&gate, &detail);
@@ -252,6 +279,8 @@ fn reconciliation(gate: &Gate, detail: &Value) -> Reconciliation {
         rejected_for: String::new(),
         skipped_for: String::new(),
         query: gate.query.clone(),
+        source_query: field(detail, "source_query"),
+        target_query: field(detail, "target_query"),
     }
 }
 

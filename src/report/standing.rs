@@ -13,6 +13,8 @@ use crate::state::{Account, CodeCounts, State, StateError, text};
 pub struct Standing {
     /// The rule.
     pub name: String,
+    /// Its source table, when the rule is in the folder.
+    pub source: Option<String>,
     /// Its target table.
     pub target: String,
     /// Base rows gone through; `base = filtered + read`.
@@ -65,6 +67,27 @@ pub struct Standing {
     pub transform_fp: String,
     /// The rule's *gate* fingerprint at its last run.
     pub gate_fp: String,
+    /// `complete`, `not complete`, `to decide`, `below expected` or `accepted`.
+    pub verdict: &'static str,
+    /// The ledger lines of this account, as the end of a query; empty before the first run.
+    #[serde(skip)]
+    pub ledger: String,
+    /// What the source counted in the newest snapshot.
+    #[serde(skip)]
+    pub counted: Option<Counted>,
+}
+
+/// The source's own count of a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Base rows in the newest snapshot.
+    pub base: i64,
+    /// Of those, rows that satisfy the rule's condition.
+    pub read: i64,
+    /// The source's name for the snapshot.
+    pub snapshot: String,
+    /// The source's clock.
+    pub at: String,
 }
 
 impl Standing {
@@ -90,6 +113,17 @@ impl Standing {
                 .success
                 .zip(self.min_success)
                 .is_some_and(|(is, least)| is < least)
+    }
+
+    /// One word for where it stands.
+    fn verdict(&self) -> &'static str {
+        match () {
+            () if !self.done => "not complete",
+            () if self.missed() => "below expected",
+            () if self.undecided > 0 => "to decide",
+            () if self.accepted > 0 => "accepted",
+            () => "complete",
+        }
     }
 
     fn new(name: &str, target: String, account: Account) -> Self {
@@ -127,6 +161,7 @@ impl Standing {
 
     fn with_rule(mut self, rule: &Rule) -> Self {
         self.in_folder = true;
+        self.source = Some(rule.header.base.clone()).filter(|base| !base.is_empty());
         self.condition.clone_from(&rule.header.where_);
         self.min_success = rule
             .header
@@ -185,6 +220,7 @@ async fn timed(
     state: Option<State>,
     mut standing: Standing,
 ) -> Result<Standing, StateError> {
+    standing.verdict = standing.verdict();
     let Some(state) = state.filter(|_| standing.base > 0) else {
         return Ok(standing);
     };
@@ -199,6 +235,18 @@ async fn timed(
         if let (Some(from), Some(to)) = (text(&rows, row, 0)?, text(&rows, row, 1)?) {
             standing.seconds += seconds_between(&from, &to).unwrap_or(0.0);
         }
+    }
+    standing.ledger = format!(
+        "from {chunk} where rule = {rule} and accounted = 1 and pass = (select max(pass) from {segment} where rule = {rule} and accounted = 1)",
+        chunk = state.table("chunk"),
+    );
+    if let Some(newest) = state.segments(session, &standing.name).await?.pop() {
+        standing.counted = Some(Counted {
+            base: newest.base,
+            read: newest.read,
+            snapshot: newest.snapshot,
+            at: newest.source_time,
+        });
     }
     standing.rate = (standing.seconds > 0.0).then(|| standing.base as f64 / standing.seconds);
     Ok(standing)

@@ -37,6 +37,27 @@ pub struct Sums {
     /// Of rejected rows.
     #[serde(with = "exact")]
     pub rejected: Option<Decimal>,
+    /// Of the rows that are not in the target, by `skip CODE` and `reject CODE`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_code: BTreeMap<String, Exact>,
+}
+
+/// A sum that is exact or unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Exact(#[serde(with = "exact")] pub Option<Decimal>);
+
+impl Exact {
+    /// Adds a sum, which may be unknown.
+    pub fn add(&mut self, other: Option<Decimal>) {
+        self.0 = self.0.zip(other).and_then(|(a, b)| a.checked_add(b));
+    }
+}
+
+impl Default for Exact {
+    fn default() -> Self {
+        Self(Some(Decimal::ZERO))
+    }
 }
 
 impl Default for Sums {
@@ -45,6 +66,7 @@ impl Default for Sums {
             written: Some(Decimal::ZERO),
             skipped: Some(Decimal::ZERO),
             rejected: Some(Decimal::ZERO),
+            by_code: BTreeMap::new(),
         }
     }
 }
@@ -75,6 +97,9 @@ impl CodeCounts {
                 (&mut mine.rejected, theirs.rejected),
             ] {
                 *mine = mine.zip(theirs).and_then(|(a, b)| a.checked_add(b));
+            }
+            for (code, sum) in &theirs.by_code {
+                mine.by_code.entry(code.clone()).or_default().add(sum.0);
             }
         }
     }
