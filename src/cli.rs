@@ -5,6 +5,7 @@
 
 mod check;
 mod demo;
+mod diff;
 mod exit;
 mod migrate;
 mod plan;
@@ -51,6 +52,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Check(check::CheckArgs),
     Test(test::TestArgs),
+    Diff(diff::DiffArgs),
     Repl(repl::ReplArgs),
     Plan(plan::PlanArgs),
     Exec(migrate::ExecArgs),
@@ -65,7 +67,7 @@ enum Command {
 /// The commands by what one does with them; a test holds this against the real list.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Try", &["demo"]),
-    ("Write rules", &["check", "test", "repl"]),
+    ("Write rules", &["check", "test", "diff", "repl"]),
     ("Move rows", &["plan", "exec", "run"]),
     (
         "Prove it",
@@ -118,6 +120,7 @@ async fn answer(global: &Global, command: Command) -> Result<Answer, Failure> {
         Command::Demo(args) => demo::run(global, &args).await,
         Command::Check(args) => check::run(global, &args).await,
         Command::Test(args) => test::run(global, &args),
+        Command::Diff(args) => diff::run(global, &args).await,
         Command::Repl(args) => repl::run(global, args).await,
         Command::Plan(args) => plan::run(global, &args).await,
         Command::Exec(args) => migrate::exec(global, args).await,

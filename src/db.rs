@@ -3,6 +3,7 @@
 //! The only module that names sqlx. Every value crosses it as the server's own text: typed decoding
 //! panics on `infinity`, rounds numerics and turns zero dates into NULL.
 
+mod cancel;
 mod classify;
 mod classify_sqlite;
 mod error;
@@ -18,6 +19,7 @@ mod sqlite_copy;
 mod sqlite_tests;
 
 pub use crate::config::Engine;
+pub use cancel::Canceller;
 pub use error::{DbError, DbProblem, ErrorKind};
 pub use failpoint::{Action, failpoint};
 pub use name::TableName;

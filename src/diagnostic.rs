@@ -175,6 +175,12 @@ impl fmt::Display for Diagnostic {
 
 impl std::error::Error for Diagnostic {}
 
+impl From<Diagnostic> for Vec<Diagnostic> {
+    fn from(problem: Diagnostic) -> Self {
+        vec![problem]
+    }
+}
+
 impl Place {
     fn fmt_excerpt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.line == 0 {

@@ -22,6 +22,7 @@ pub mod script;
 
 // What a run does.
 pub mod commit;
+pub mod diff;
 pub mod pipeline;
 pub mod report;
 

@@ -1,13 +1,25 @@
 //! Trying rules on real rows by hand: expressions, one row at a time, the rule's verdict on it.
 //!
-//! Everything here reads; nothing is written to either database. `cli` owns the loop and prints what
-//! [`Talk::answer`] says.
+//! Everything here reads; nothing is written to either database. `cli` owns the loop and prints what [`Talk::answer`] says.
 
+mod colour;
 mod databases;
 mod editor;
 mod input;
+mod interrupt;
+mod look;
+mod pin;
+mod replay;
+mod reply;
+mod shown;
 mod talk;
+mod watch;
+mod words;
 
-pub use editor::{Line, Lines};
+pub use editor::{Event, Line, Terminal, read_pipe};
 pub use input::{COMMANDS, Command, Input, parse};
-pub use talk::{Reply, Talk};
+pub use interrupt::Interrupt;
+pub use reply::Reply;
+pub use talk::Talk;
+pub use watch::Watched;
+pub use words::{Word, Words};

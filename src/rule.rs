@@ -16,6 +16,8 @@ mod lint;
 #[cfg(test)]
 mod lint_tests;
 mod load;
+mod masking;
+mod pin;
 mod read;
 mod scribe;
 #[cfg(test)]
@@ -33,6 +35,7 @@ pub use header::{CopyPair, Existing, Header, IdsDecl, LookupDecl, Reconcile, Sid
 pub use judge::Judge;
 pub use lint::Shapes;
 pub use load::{Library, RuleSet};
+pub use pin::{Pinned, pin};
 pub use scribe::{Scribe, Slip};
 pub use testing::{TestResult, run_tests};
 

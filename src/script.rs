@@ -6,9 +6,11 @@
 mod columns;
 mod compare;
 mod context;
+mod debugger;
 mod engine;
 mod fault;
 mod functions;
+mod grid;
 mod host;
 mod json;
 mod lint;
@@ -25,6 +27,7 @@ mod session;
 #[cfg(test)]
 mod session_tests;
 mod sort;
+mod spell;
 mod stream;
 mod testing;
 mod text;
@@ -40,7 +43,9 @@ use crate::diagnostic::Place;
 
 pub use columns::{Touched, touched};
 pub use context::Declared;
+pub use debugger::{Stepped, Steps};
 pub use functions::{FUNCTIONS, HostFunction, Purpose};
+pub use grid::grid;
 pub use host::{Answer, Database, Host, HostCall, HostReply};
 pub use lint::{Facts, Found, TargetColumn, lint};
 pub use literal::{Entry, Literal, Node};
@@ -49,6 +54,7 @@ pub use outline::{Function, Outline, outline, shadowing};
 pub use procedure::Procedure;
 pub use program::{Program, Said};
 pub use session::{Session, is_incomplete};
+pub use spell::quoted;
 pub use token::{Token, tokens};
 
 /// Words of the language that a rule may not use.

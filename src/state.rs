@@ -14,6 +14,7 @@ mod quarantine;
 mod run;
 mod schema;
 mod segment;
+mod texts;
 
 pub use acceptance::{Acceptance, Accepted, Decision};
 pub use account::{Account, CodeCounts, Exact, Sums};

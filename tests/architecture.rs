@@ -67,6 +67,12 @@ const MAP: &[(&str, &str, &str)] = &[
         "work",
         "value row diagnostic config db catalog state rule plan",
     ),
+    // An edited rule beside its earlier text: rows are judged by both and written by neither.
+    (
+        "diff",
+        "work",
+        "value row diagnostic config db catalog source state script rule plan",
+    ),
     // What a person touches.
     ("demo", "people", "value row diagnostic config db"),
     (
@@ -78,7 +84,7 @@ const MAP: &[(&str, &str, &str)] = &[
         "cli",
         "people",
         "value row diagnostic config db catalog source target state ids script rule plan check commit pipeline \
-         report demo repl",
+         report diff demo repl",
     ),
 ];
 

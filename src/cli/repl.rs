@@ -1,5 +1,8 @@
 //! `runner repl`: the loop around a conversation.
 
+use std::io::IsTerminal;
+use std::path::Path;
+
 use clap::Args;
 use serde_json::json;
 use tokio::runtime::Handle;
@@ -7,8 +10,10 @@ use tokio::runtime::Handle;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::screen::{self, Answer};
 use crate::cli::setup::{self, Global};
+use crate::cli::signals;
+use crate::config;
 use crate::diagnostic::Diagnostic;
-use crate::repl::{Line, Lines, Talk};
+use crate::repl::{Event, Line, Reply, Talk, Terminal, read_pipe};
 use crate::script::STACK_BYTES;
 
 /// Try expressions, rows and rules by hand; writes nothing
@@ -36,11 +41,11 @@ pub(super) async fn run(global: &Global, args: ReplArgs) -> Result<Answer, Failu
     let (done, finished) = tokio::sync::oneshot::channel();
     // scripts get a stack of their own, and a blocked read of the terminal blocks nobody else
     let talking = move || {
-        let answer = Talk::new(config, runtime, rule)
+        let answer = Talk::new(config, runtime.clone(), rule)
             .map_err(Failure::from)
             .map(|talk| {
                 if args.eval.is_empty() {
-                    converse(talk)
+                    converse(talk, &runtime)
                 } else {
                     evaluate(talk, &args.eval, json)
                 }
@@ -84,27 +89,106 @@ fn evaluate(mut talk: Talk, lines: &[String], json: bool) -> Answer {
 }
 
 /// Reads lines until the end; a problem is shown and the conversation goes on.
-fn converse(mut talk: Talk) -> Answer {
-    let mut lines = Lines::stdin();
-    if lines.is_terminal() {
-        screen::aside("`:help` lists the commands, Ctrl-D leaves");
+fn converse(mut talk: Talk, runtime: &Handle) -> Answer {
+    if std::io::stdin().is_terminal() {
+        // while a line is being typed the editor sees Ctrl-C as a key; otherwise it ends what is under way
+        let interrupt = talk.interrupt();
+        signals::at_ctrl_c(runtime, move || interrupt.raise());
     }
-    loop {
-        let text = match lines.next("> ") {
-            Line::Text(text) => text,
-            Line::Cancelled => continue,
-            Line::End => break,
-        };
-        let reply = talk.answer(&text);
-        let shown = screen::printable(reply.text.trim_end());
-        if reply.problem {
-            screen::aside(&shown);
-        } else if !shown.is_empty() {
-            screen::out(&format!("{shown}\n"));
-        }
-        if reply.quit {
-            break;
-        }
+    match Terminal::open(talk.watched()) {
+        Some(terminal) => at_terminal(&mut talk, terminal),
+        None => piped(&mut talk),
     }
     Answer::done("", json!({}))
+}
+
+fn piped(talk: &mut Talk) {
+    while let Line::Text(text) = read_pipe() {
+        if let Some(reply) = talk.refreshed() {
+            show(&reply);
+        }
+        let reply = talk.answer(&text);
+        show(&reply);
+        if reply.quit {
+            return;
+        }
+    }
+}
+
+fn at_terminal(talk: &mut Talk, mut terminal: Terminal) {
+    talk.set_interactive();
+    screen::aside("`:help` lists the commands, Tab completes, Ctrl-D leaves");
+    loop {
+        talk.set_width(screen::width());
+        terminal.ask(talk.prompt());
+        talk.learn(&terminal.words);
+        let text = loop {
+            match terminal.next() {
+                Event::Line(Line::Text(text)) => break text,
+                Event::Line(Line::Cancelled) => break String::new(),
+                Event::Line(Line::End) => return,
+                Event::Saved => {
+                    if let Some(reply) = talk.refreshed() {
+                        let text = screen::printable(reply.text.trim_end());
+                        if !terminal.interject(&text) {
+                            show(&reply);
+                        }
+                    }
+                }
+            }
+        };
+        let reply = talk.answer(&text);
+        show(&reply);
+        if let Some((file, line)) = &reply.edit {
+            edit(file, *line);
+            if let Some(reply) = talk.refreshed() {
+                show(&reply);
+            }
+        }
+        if reply.quit {
+            return;
+        }
+    }
+}
+
+fn show(reply: &Reply) {
+    let text = screen::printable(reply.text.trim_end());
+    if text.is_empty() {
+    } else if reply.problem {
+        screen::aside(&text);
+    } else {
+        screen::out(&format!("{text}\n"));
+    }
+}
+
+/// Opens the user's editor and waits for it.
+fn edit(file: &Path, line: usize) {
+    let editor = config::editor();
+    let mut words = editor.split_whitespace();
+    let program = words.next().unwrap_or("vi");
+    let mut command = std::process::Command::new(program);
+    command.args(words);
+    // the usual editors understand +LINE; another one would open a file of that name
+    let is_usual = [
+        "vi",
+        "vim",
+        "nvim",
+        "nano",
+        "emacs",
+        "emacsclient",
+        "micro",
+        "kak",
+        "joe",
+    ];
+    let name = Path::new(program)
+        .file_name()
+        .and_then(|name| name.to_str());
+    if name.is_some_and(|name| is_usual.contains(&name)) {
+        command.arg(format!("+{line}"));
+    }
+    if let Err(error) = command.arg(file).status() {
+        screen::aside(&format!(
+            "cannot start `{program}`: {error}; set VISUAL or EDITOR"
+        ));
+    }
 }

@@ -86,6 +86,14 @@ pub(super) fn tell(problem: &Diagnostic) {
     });
 }
 
+/// Characters on a line of the terminal; `None` when stdout is none.
+pub(super) fn width() -> Option<usize> {
+    let columns = Table::new()
+        .width()
+        .filter(|_| std::io::stdout().is_terminal());
+    columns.map(usize::from)
+}
+
 /// Stderr is a terminal that wants colours.
 pub(super) fn colours() -> bool {
     std::io::stderr().is_terminal() && !config::no_color()

@@ -29,3 +29,28 @@ async fn next() {
 async fn next() {
     let _ = tokio::signal::ctrl_c().await;
 }
+
+/// Calls `act` at each Ctrl-C from now on; the program goes on. The line editor puts a handler of its own in
+/// front while it reads and takes it back afterwards, so this one has to be there first.
+#[cfg(unix)]
+pub(super) fn at_ctrl_c(runtime: &tokio::runtime::Handle, act: impl Fn() + Send + 'static) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let _inside = runtime.enter();
+    if let Ok(mut presses) = signal(SignalKind::interrupt()) {
+        runtime.spawn(async move {
+            while presses.recv().await.is_some() {
+                act();
+            }
+        });
+    }
+}
+
+/// Calls `act` at each Ctrl-C from now on; the program goes on.
+#[cfg(not(unix))]
+pub(super) fn at_ctrl_c(runtime: &tokio::runtime::Handle, act: impl Fn() + Send + 'static) {
+    runtime.spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            act();
+        }
+    });
+}

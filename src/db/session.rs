@@ -279,6 +279,14 @@ impl Session {
         guarded!(self, c => none(c), sqlite::describe(c, select))
     }
 
+    /// Statements of a SQLite session end when `asked` becomes true.
+    pub(super) async fn end_when(
+        &mut self,
+        asked: Arc<std::sync::atomic::AtomicBool>,
+    ) -> Result<(), DbError> {
+        guarded!(self, c => none(c), sqlite::end_when(c, asked))
+    }
+
     /// Inserts with bound values.
     pub(super) async fn insert_bound(
         &mut self,

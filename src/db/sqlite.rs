@@ -1,5 +1,7 @@
 //! The SQLite side of a session.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
@@ -41,6 +43,23 @@ pub(super) async fn open(url: &DatabaseUrl, role: Role) -> Result<SqliteConnecti
             .synchronous(SqliteSynchronous::Full),
     };
     options.connect().await
+}
+
+/// Every so many steps of the engine it looks whether to go on.
+const STEPS_PER_LOOK: i32 = 1_000;
+
+/// Statements end when `asked` becomes true, which then is taken back.
+pub(super) async fn end_when(
+    connection: &mut SqliteConnection,
+    asked: Arc<AtomicBool>,
+) -> Result<(), sqlx::Error> {
+    connection
+        .lock_handle()
+        .await?
+        .set_progress_handler(STEPS_PER_LOOK, move || {
+            !asked.swap(false, Ordering::Relaxed)
+        });
+    Ok(())
 }
 
 /// One statement's rows; values by storage class.

@@ -9,71 +9,37 @@ use tokio::runtime::Handle;
 
 use super::databases::{Databases, Desk, Found};
 use super::input::{COMMANDS, Command, Input, parse};
+use super::interrupt::Interrupt;
+use super::replay::Replay;
+use super::reply::Reply;
+use super::shown::place_of_verdict;
+use super::watch::{Stamp, Watched};
 use crate::config::Config;
-use crate::diagnostic::Diagnostic;
-use crate::row::{Judged, OutRow, Verdict, unescape};
+use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::rule::{Rule, RuleSet};
-use crate::script::Session;
+use crate::script::{FUNCTIONS, Session};
 
-/// Rows that `:bad` lists.
-const BAD_MAX: u64 = 20;
 /// What stands for a value that is not public.
-const MASK: &str = "••••";
-
-/// What a line came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reply {
-    /// What to show.
-    pub text: String,
-    /// It is a problem, for stderr.
-    pub problem: bool,
-    /// The conversation is over.
-    pub quit: bool,
-}
-
-impl Reply {
-    fn said(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            ..Self::default()
-        }
-    }
-
-    fn problem(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            problem: true,
-            quit: false,
-        }
-    }
-}
-
-impl From<Diagnostic> for Reply {
-    fn from(problem: Diagnostic) -> Self {
-        Self::problem(problem.to_string())
-    }
-}
-
-impl From<Vec<Diagnostic>> for Reply {
-    fn from(problems: Vec<Diagnostic>) -> Self {
-        Self::problem(
-            problems
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join("\n"),
-        )
-    }
-}
+pub(super) const MASK: &str = "••••";
 
 /// One conversation. Belongs to a thread with [`crate::script::STACK_BYTES`] of stack.
 pub struct Talk {
-    config: Config,
-    databases: Rc<RefCell<Databases>>,
-    session: Session,
-    rule: Option<Arc<Rule>>,
-    current: Option<Found>,
-    show: bool,
+    pub(super) config: Config,
+    pub(super) databases: Rc<RefCell<Databases>>,
+    pub(super) session: Session,
+    pub(super) rule: Option<Arc<Rule>>,
+    pub(super) current: Option<Found>,
+    /// The verdict on the current row is on screen, and is shown anew after an edit.
+    pub(super) is_tried: bool,
+    /// Keys that `:next` and `:prev` go through: the last list, then what was seen.
+    pub(super) keys: Vec<String>,
+    pub(super) show: bool,
+    pub(super) width: Option<usize>,
+    /// Somebody types.
+    pub(super) is_interactive: bool,
+    pub(super) replay: Option<Replay>,
+    pub(super) interrupt: Interrupt,
+    seen: Stamp,
 }
 
 impl Talk {
@@ -86,18 +52,72 @@ impl Talk {
         let databases = Rc::new(RefCell::new(Databases::new(config.clone(), runtime)));
         let desk = Box::new(Desk(Rc::clone(&databases)));
         let session = Rule::session(rule.as_deref(), desk)?;
-        Ok(Self {
+        let interrupt = Interrupt::of(session.interrupt());
+        databases.borrow_mut().heed(interrupt.clone());
+        let mut talk = Self {
             config,
             databases,
             session,
             rule,
             current: None,
+            is_tried: false,
+            keys: vec![],
             show: false,
-        })
+            width: None,
+            is_interactive: false,
+            replay: None,
+            interrupt,
+            seen: Stamp::default(),
+        };
+        talk.seen = talk
+            .watched()
+            .map(|files| files.stamp())
+            .unwrap_or_default();
+        talk.mask();
+        Ok(talk)
+    }
+
+    /// Ends what is under way, from another thread.
+    pub fn interrupt(&self) -> Interrupt {
+        self.interrupt.clone()
+    }
+
+    /// Somebody types at a terminal.
+    pub fn set_interactive(&mut self) {
+        self.is_interactive = true;
+    }
+
+    /// Characters that fit on a line.
+    pub fn set_width(&mut self, width: Option<usize>) {
+        self.width = width;
+        self.session.set_width(width);
+    }
+
+    /// The files whose change reads the rule again.
+    pub fn watched(&self) -> Option<Watched> {
+        let rule = self.rule.as_ref()?;
+        Some(Watched::new(&rule.path, &self.config.rules))
+    }
+
+    /// What a person reads before typing: the rule and the row on screen.
+    pub fn prompt(&self) -> String {
+        if let Some(replay) = &self.replay {
+            return replay.prompt();
+        }
+        let name = self.rule.as_ref().map_or("", |rule| &rule.name);
+        let row = self.current.as_ref().map_or_else(String::new, |found| {
+            let key: String = found.key.to_string().chars().take(24).collect();
+            format!(" {key}")
+        });
+        format!("{name}{row}> ")
     }
 
     /// Answers a line; a problem is an answer too.
     pub fn answer(&mut self, line: &str) -> Reply {
+        self.interrupt.calm();
+        if let Some(reply) = self.replayed(line) {
+            return reply;
+        }
         let answered = match parse(line) {
             Input::Empty => Ok(Reply::default()),
             Input::Unknown(what) => Ok(Reply::problem(what)),
@@ -105,6 +125,27 @@ impl Talk {
             Input::Command(command) => self.command(command),
         };
         answered.unwrap_or_else(|problem| problem)
+    }
+
+    /// What there is to say when a file was saved: the rule is read again, and the verdict on the row on
+    /// screen is shown anew. `None` when nothing changed.
+    pub fn refreshed(&mut self) -> Option<Reply> {
+        let stamp = self.watched()?.stamp();
+        if stamp == self.seen {
+            return None;
+        }
+        self.interrupt.calm();
+        let rule = Arc::clone(self.rule.as_ref()?);
+        let path = rule.path.display().to_string();
+        self.seen = stamp;
+        if let Ok(set) = RuleSet::named(&self.config.rules, &[path])
+            && let Some(now) = set.rules.first()
+            && now.text == rule.text
+            && now.libs == rule.libs
+        {
+            return None;
+        }
+        Some(self.reload().unwrap_or_else(|problem| problem))
     }
 
     fn eval(&mut self, text: &str) -> Result<Reply, Reply> {
@@ -126,7 +167,7 @@ impl Talk {
 
     fn command(&mut self, command: Command) -> Result<Reply, Reply> {
         match command {
-            Command::Help => Ok(Reply::said(help())),
+            Command::Help(name) => Ok(help(name.as_deref())),
             Command::Quit => Ok(Reply {
                 quit: true,
                 ..Reply::default()
@@ -141,8 +182,14 @@ impl Talk {
                 }))
             }
             Command::Reload => self.reload(),
+            Command::Edit => self.edit(),
             Command::Tables => self.tables(),
+            Command::Describe(table) => self.describe(&table),
+            Command::Rows(table, rest) => self.rows(&table, &rest),
+            Command::Sql(side, sql) => self.sql(side, &sql),
             Command::Bad(code) => self.bad(code.as_deref()),
+            Command::Next => self.next(),
+            Command::Prev => self.prev(),
             Command::Row(key) => {
                 self.take(&key)?;
                 Ok(Reply::said(self.shown_row()))
@@ -153,10 +200,17 @@ impl Talk {
                 }
                 self.judge()
             }
+            Command::Step(key) => {
+                if let Some(key) = key {
+                    self.take(&key)?;
+                }
+                self.step()
+            }
+            Command::Pin(name) => self.pin(&name),
         }
     }
 
-    fn rule(&self) -> Result<&Arc<Rule>, Reply> {
+    pub(super) fn rule(&self) -> Result<&Arc<Rule>, Reply> {
         self.rule
             .as_ref()
             .ok_or_else(|| Reply::problem("no rule was named: start with `runner repl RULE`"))
@@ -168,7 +222,7 @@ impl Talk {
         })
     }
 
-    fn read_again(&mut self) -> Result<Reply, Reply> {
+    pub(super) fn read_again(&mut self) -> Result<Reply, Reply> {
         let name = self.rule()?.name.clone();
         let path = self.rule()?.path.display().to_string();
         let set = RuleSet::named(&self.config.rules, &[path])?;
@@ -183,195 +237,72 @@ impl Talk {
         };
         rule.reload_into(&mut self.session)?;
         self.rule = Some(rule);
+        self.seen = self
+            .watched()
+            .map(|files| files.stamp())
+            .unwrap_or_default();
+        self.replay = None;
         let gone = key.is_some() && found.is_none();
+        let was_tried = self.is_tried;
         self.current = None;
+        self.mask();
         if let Some(found) = found {
             self.put(found);
         }
-        Ok(Reply::said(if gone {
+        let mut text = if gone {
             format!("`{name}` was read again; it does not read the row any more")
         } else {
             format!("`{name}` was read again")
-        }))
+        };
+        if was_tried && self.current.is_some() {
+            let _ = write!(text, "\n{}", self.judge()?.text);
+        }
+        Ok(Reply::said(text))
     }
 
-    fn tables(&mut self) -> Result<Reply, Reply> {
-        let [source, target] = self.databases.borrow_mut().tables()?;
-        let mut text = String::new();
-        for (side, names) in [("source", source), ("target", target)] {
-            for name in names {
-                let _ = writeln!(text, "{side}  {name}");
-            }
-        }
-        Ok(Reply::said(if text.is_empty() {
-            "no database is set".into()
-        } else {
-            text
-        }))
+    fn edit(&mut self) -> Result<Reply, Reply> {
+        let rule = self.rule()?;
+        let line = self
+            .current
+            .as_ref()
+            .and_then(place_of_verdict)
+            .filter(|place| rule.path.display().to_string() == place.path)
+            .map_or(1, |place| place.line);
+        Ok(Reply {
+            edit: Some((rule.path.clone(), line)),
+            ..Reply::default()
+        })
     }
+}
 
-    fn bad(&mut self, code: Option<&str>) -> Result<Reply, Reply> {
-        let rule = self.rule.as_ref().map(|rule| rule.name.clone());
-        let rows = self
-            .databases
-            .borrow_mut()
-            .bad(rule.as_deref(), code, BAD_MAX)?;
-        if rows.is_empty() {
-            let code = code.map_or_else(String::new, |code| format!(" with the code `{code}`"));
-            let of = rule.map_or_else(String::new, |rule| format!(" of `{rule}`"));
-            return Ok(Reply::said(format!("no row{of} is in quarantine{code}")));
+fn help(name: Option<&str>) -> Reply {
+    let Some(name) = name else {
+        let mut text = String::from("an expression is evaluated; commands:\n");
+        for (name, argument, what) in COMMANDS {
+            let _ = writeln!(text, "  {:<32}{what}", format!("{name} {argument}"));
         }
-        let mut text = String::new();
-        for row in &rows {
-            let _ = writeln!(
-                text,
-                "{} {}  {}: {}",
-                row.rule, row.key, row.code, row.message
+        text.push_str("functions, each explained by `:help NAME`:\n");
+        for function in FUNCTIONS {
+            let _ = writeln!(text, "  {}", function.signature);
+        }
+        return Reply::said(text);
+    };
+    let name = name.trim_end_matches("()");
+    let command = COMMANDS.iter().find(|(command, ..)| {
+        command.trim_start_matches([':', '\\']) == name.trim_start_matches([':', '\\'])
+    });
+    let function = FUNCTIONS.iter().find(|function| function.name == name);
+    match (function, command) {
+        (Some(function), _) => Reply::said(format!("{}\n  {}", function.signature, function.doc)),
+        (None, Some((name, argument, what))) => Reply::said(format!("{name} {argument}\n  {what}")),
+        (None, None) => {
+            let names = FUNCTIONS.iter().map(|function| function.name);
+            let near = did_you_mean(name, names.chain(COMMANDS.iter().map(|(name, ..)| *name)));
+            let idea = near.map_or_else(
+                || "`:help` lists all".to_owned(),
+                |near| format!("did you mean `{near}`?"),
             );
+            Reply::problem(format!("there is no function or command `{name}`: {idea}"))
         }
-        if rows.len() as u64 == BAD_MAX {
-            text.push_str("…\n");
-        }
-        Ok(Reply::said(text))
     }
-
-    fn take(&mut self, key: &str) -> Result<(), Reply> {
-        let rule = Arc::clone(self.rule()?);
-        let found = self.databases.borrow_mut().row(&rule, key)?;
-        let Some(found) = found else {
-            return Err(Reply::problem(format!(
-                "`{}` has no row with this key, or the rule's `where` leaves it out",
-                rule.header.base
-            )));
-        };
-        self.put(found);
-        Ok(())
-    }
-
-    fn put(&mut self, found: Found) {
-        self.session
-            .set_row(&found.rows, &found.types, 0, &found.answers);
-        self.current = Some(found);
-        self.mask();
-    }
-
-    /// `row` as a value shows what `:row` shows; `row.column` is asked for by name and shown.
-    fn mask(&mut self) {
-        let hidden = self.current.as_ref().filter(|_| !self.show);
-        let mask = hidden.map(|found| {
-            let header = &found.step.rule.header;
-            let visible = [&header.public[..], &header.key[..]].concat();
-            (Arc::clone(&found.rows), visible)
-        });
-        self.session
-            .mask(mask.as_ref().map(|(rows, v)| (rows, v.clone(), MASK)));
-    }
-
-    fn shown_row(&self) -> String {
-        let Some(found) = &self.current else {
-            return String::new();
-        };
-        let rule = &found.step.rule;
-        columns(
-            found
-                .step
-                .query
-                .columns
-                .iter()
-                .enumerate()
-                .map(|(at, (name, logical))| {
-                    let value = match found.rows.text(0, at) {
-                        None => "NULL".to_owned(),
-                        Some(_) if !self.visible(rule, name) => MASK.to_owned(),
-                        Some(Ok(text)) => text.into_owned(),
-                        Some(Err(_)) => "bytes that are not UTF-8".to_owned(),
-                    };
-                    (format!("{name} {logical}"), value)
-                }),
-        )
-    }
-
-    /// Keys are shown everywhere, other columns when the rule or the user says so.
-    fn visible(&self, rule: &Rule, column: &str) -> bool {
-        let header = &rule.header;
-        self.show
-            || header
-                .public
-                .iter()
-                .chain(&header.key)
-                .any(|name| name == column)
-    }
-
-    fn judge(&mut self) -> Result<Reply, Reply> {
-        let Some(found) = &self.current else {
-            return Err(Reply::problem("no row: `:try KEY`, or `:row KEY` first"));
-        };
-        let mut judge = found.step.bound.judge()?;
-        let judged = judge.judge(&found.rows, 0, &found.key, &found.answers);
-        let mut text = self.shown_verdict(found, &judged);
-        if let Some(fault) = judge.last_fault() {
-            let _ = write!(text, "\n{fault}");
-        }
-        Ok(Reply::said(text))
-    }
-
-    fn shown_verdict(&self, found: &Found, judged: &Judged) -> String {
-        let mut text = match &judged.verdict {
-            Verdict::Skip(code) => format!("skip {code}\n"),
-            Verdict::Reject(reject) => {
-                let place = reject
-                    .place
-                    .as_ref()
-                    .map(|p| format!("  at {}:{}:{}\n", p.path, p.line, p.column));
-                format!(
-                    "reject {}: {}\n{}",
-                    reject.code,
-                    reject.why,
-                    place.unwrap_or_default()
-                )
-            }
-            Verdict::Write(rows) => rows.iter().map(|row| self.shown_out(found, row)).collect(),
-        };
-        for note in &judged.notes {
-            let _ = writeln!(text, "note {}: {}", note.code, note.why);
-        }
-        text
-    }
-
-    fn shown_out(&self, found: &Found, row: &OutRow) -> String {
-        let table = found.step.bound.target();
-        let cells = row.set.iter().filter_map(|at| {
-            let name = &table.columns.get(usize::from(*at))?.name;
-            let value = match row.cell(*at)? {
-                None => "NULL".to_owned(),
-                Some(_) if !self.visible(&found.step.rule, name) => MASK.to_owned(),
-                Some(cell) => String::from_utf8_lossy(&unescape(cell)).into_owned(),
-            };
-            Some((name.clone(), value))
-        });
-        format!("write {} {}\n{}", table.name, row.id, columns(cells))
-    }
-}
-
-/// `name  value` lines, the values below one another.
-fn columns(cells: impl Iterator<Item = (String, String)>) -> String {
-    let cells: Vec<(String, String)> = cells.collect();
-    let width = cells
-        .iter()
-        .map(|(name, _)| name.chars().count())
-        .max()
-        .unwrap_or(0);
-    let mut text = String::new();
-    for (name, value) in &cells {
-        let _ = writeln!(text, "  {name:<width$}  {value}");
-    }
-    text
-}
-
-fn help() -> String {
-    let mut text = String::from("an expression is evaluated; commands:\n");
-    for (name, argument, what) in COMMANDS {
-        let _ = writeln!(text, "  {:<16}{what}", format!("{name} {argument}"));
-    }
-    text
 }

@@ -8,7 +8,8 @@ use super::Rule;
 use super::judge::Judge;
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::script::{Declared, Host, Procedure, Program, Session, SourceText};
+use crate::row::{Answers, Rows};
+use crate::script::{Declared, Host, Procedure, Program, Session, SourceText, Steps};
 use crate::value::{Logical, Pair, pair};
 
 /// A rule that knows the columns it reads and the table it fills. Cheap to clone, crosses threads.
@@ -132,6 +133,22 @@ impl Bound {
             &self.inner.source,
         )?;
         Ok(Judge::new(Arc::clone(&self.inner), program))
+    }
+
+    /// A row's way through `transform`, line by line. `visible` are the columns whose values are shown,
+    /// `None` shows all; `stand_in` stands for the others.
+    pub fn steps(
+        &self,
+        rows: &Arc<Rows>,
+        row: usize,
+        answers: &Arc<Answers>,
+        visible: Option<Vec<String>>,
+        stand_in: &'static str,
+    ) -> Result<Steps, Diagnostic> {
+        let rule = &self.inner.rule;
+        let (source, libs) = (rule.source(), rule.lib_sources());
+        let mut program = Program::new(&source, &libs, rule.declared(), &self.inner.source)?;
+        Ok(program.steps(rows, row, answers, visible, stand_in))
     }
 }
 

@@ -74,7 +74,23 @@ fn run_all(rule: &Rule, names: &[String]) -> Result<Vec<TestResult>, Diagnostic>
     Ok(names.iter().map(run).collect())
 }
 
+/// What a function of a test's making returns: keys, and values as an author would write them. To be
+/// called on a thread with the stack that scripts need.
+pub(super) fn value_of(rule: &Rule, function: &str) -> Result<Vec<(String, String)>, Diagnostic> {
+    let known = rule.columns_named()?.into_iter().collect();
+    let (source, libs) = (rule.source(), rule.lib_sources());
+    Program::for_tests(&source, &libs, rule.declared(), known)?.spelled_map(function)
+}
+
 impl Rule {
+    /// Names of columns that the rule uses, sorted.
+    pub fn columns_used(&self) -> Vec<String> {
+        self.columns_named()
+            .unwrap_or_default()
+            .into_iter()
+            .collect()
+    }
+
     /// Names of columns that the header and the scripts use, not all of them columns of the row.
     pub(super) fn columns_named(&self) -> Result<BTreeSet<String>, Diagnostic> {
         let mut files = self.lib_sources();

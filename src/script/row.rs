@@ -68,13 +68,10 @@ impl Row {
     pub(super) fn cells(&self, mask: Option<&Mask>) -> Vec<(String, String)> {
         match self {
             Self::Read { rows, shape, row } => {
-                let mask = mask.filter(|mask| Arc::ptr_eq(&mask.rows, rows));
                 let text = |(column, name): (usize, &String)| {
                     let text = match (rows.text(*row, column), mask) {
                         (None, _) => "NULL".to_owned(),
-                        (Some(_), Some(mask)) if !mask.visible.contains(name) => {
-                            mask.stand_in.to_owned()
-                        }
+                        (Some(_), Some(mask)) if !mask.shows(name) => mask.stand_in.to_owned(),
                         (Some(Ok(text)), _) => text.into_owned(),
                         (Some(Err(_)), _) => "bytes that are not UTF-8".to_owned(),
                     };

@@ -1,18 +1,20 @@
 //! A conversation with a rule: expressions with its functions, a row on screen, variables that stay.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rhai::{AST, Dynamic, Engine, LexError, ParseError, ParseErrorType, Scope};
 
 use super::context::{Context, Declared, RaisedVerdict};
 use super::host::Host;
-use super::listing::Mask;
+use super::listing::{Look, Mask};
 use super::procedure::{self, Desk};
 use super::program::Program;
 use super::row::{Row, Shape};
-use super::{FUNCTIONS, SourceText, fault, listing, literal, testing};
+use super::{FUNCTIONS, SourceText, fault, literal, testing};
 use crate::diagnostic::Diagnostic;
 use crate::row::{Answers, Rows};
 use crate::value::Logical;
@@ -25,6 +27,10 @@ pub struct Session {
     known: AST,
     scope: Scope<'static>,
     mask: Option<Mask>,
+    /// Variables that may hold what came from a private column.
+    private: BTreeSet<String>,
+    width: Option<usize>,
+    interrupt: Arc<AtomicBool>,
 }
 
 impl Session {
@@ -36,7 +42,8 @@ impl Session {
         host: Box<dyn Host>,
     ) -> Result<Self, Diagnostic> {
         let desk = Rc::new(Desk::new(host));
-        let program = build(rule, libs, declared, &desk)?;
+        let interrupt = Arc::new(AtomicBool::new(false));
+        let program = build(rule, libs, declared, &desk, &interrupt)?;
         let known = functions_of(&program);
         Ok(Self {
             program,
@@ -44,7 +51,20 @@ impl Session {
             known,
             scope: Scope::new(),
             mask: None,
+            private: BTreeSet::new(),
+            width: None,
+            interrupt,
         })
+    }
+
+    /// What ends an evaluation when it becomes true.
+    pub fn interrupt(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.interrupt)
+    }
+
+    /// Characters that fit on a line of the terminal.
+    pub fn set_width(&mut self, width: Option<usize>) {
+        self.width = width;
     }
 
     /// Takes an edited rule; variables and the row stay. On an error the old rule goes on.
@@ -54,7 +74,7 @@ impl Session {
         libs: &[SourceText],
         declared: Declared,
     ) -> Result<(), Diagnostic> {
-        self.program = build(rule, libs, declared, &self.desk)?;
+        self.program = build(rule, libs, declared, &self.desk, &self.interrupt)?;
         self.known = functions_of(&self.program);
         Ok(())
     }
@@ -84,14 +104,15 @@ impl Session {
         );
     }
 
-    /// Which columns of the row on screen show their values when the row itself is asked for, and what
-    /// stands for the others; `None` shows all.
-    pub fn mask(&mut self, visible: Option<(&Arc<Rows>, Vec<String>, &'static str)>) {
-        self.mask = visible.map(|(rows, visible, stand_in)| Mask {
-            rows: Arc::clone(rows),
-            visible,
-            stand_in,
-        });
+    /// Which columns show their values, and what stands for the others; `None` shows all. What a line
+    /// computes from other columns is masked as well.
+    pub fn mask(&mut self, visible: Option<Vec<String>>, stand_in: &'static str) {
+        self.mask = visible.map(|visible| Mask { visible, stand_in });
+    }
+
+    /// Whether the rule itself spells this text, so that it tells nothing of a row.
+    pub fn spells(&self, text: &str) -> bool {
+        self.program.context.wording.borrow().spells(text)
     }
 
     /// Evaluates a line; the text to show, empty for `()`. A verdict is shown as one, not as an error.
@@ -112,11 +133,16 @@ impl Session {
         self.known = self.known.merge(&typed);
         self.program.context.begin();
         let before = self.scope.len();
+        let is_private = self.may_hold_private(text);
         let result = self
             .program
             .engine
             .eval_ast_with_scope::<Dynamic>(&mut self.scope, &self.known);
         self.known.clear_statements();
+        if is_private {
+            self.mark_private(text, before);
+            self.mask_printed();
+        }
         if let Some(raised) = self.program.context.raised.borrow_mut().take() {
             self.scope.rewind(before);
             return Ok(match raised.verdict {
@@ -126,14 +152,70 @@ impl Session {
         }
         match result {
             Ok(value) if value.is_unit() => Ok(String::new()),
-            Ok(value) => Ok(listing::shown(&value, self.mask.as_ref())),
+            Ok(value) => {
+                let wording = self.program.context.wording.borrow();
+                let look = Look {
+                    mask: self.mask.as_ref(),
+                    is_private,
+                    wording: &wording,
+                    width: self.width,
+                };
+                Ok(look.text(&value))
+            }
             Err(error) => {
                 self.scope.rewind(before);
+                if self.interrupt.load(Ordering::Relaxed) {
+                    return Err(Diagnostic::error("interrupted"));
+                }
                 let files: Vec<SourceText> = std::iter::once(line.clone())
                     .chain(self.program.files.iter().cloned())
                     .collect();
                 let wording = self.program.context.wording.borrow();
                 Err(fault::runtime_problem(&error, &line, &files, &wording))
+            }
+        }
+    }
+
+    /// Whether a line reads what is not to be shown: another column of the row than the visible ones, a
+    /// database, a lookup, or a variable made of one of these.
+    fn may_hold_private(&self, text: &str) -> bool {
+        let shows = |column: &str| self.mask.as_ref().is_some_and(|mask| mask.shows(column));
+        let tokens = super::tokens(text);
+        let word = |at: usize| tokens.get(at).map(|token| token.text.as_str());
+        (0..tokens.len()).any(|at| match word(at) {
+            Some("row") => word(at + 1) != Some(".") || !word(at + 2).is_some_and(shows),
+            Some("source" | "target" | "rows_of") => true,
+            // a back-tick text holds code of its own
+            Some(text) if text.starts_with('`') => text.contains("${"),
+            Some(name) => self.private.contains(name),
+            None => false,
+        })
+    }
+
+    /// What a line made or named may now hold what the line read.
+    fn mark_private(&mut self, text: &str, before: usize) {
+        let made = self
+            .scope
+            .iter()
+            .skip(before)
+            .map(|(name, ..)| name.to_owned());
+        let named = super::tokens(text).into_iter().map(|token| token.text);
+        let known: BTreeSet<String> = self.variables().into_iter().collect();
+        let marked: Vec<String> = made
+            .chain(named.filter(|name| known.contains(name)))
+            .collect();
+        self.private
+            .extend(marked.into_iter().filter(|name| name != "row"));
+    }
+
+    fn mask_printed(&self) {
+        let Some(mask) = &self.mask else {
+            return;
+        };
+        let wording = self.program.context.wording.borrow();
+        for line in self.program.context.printed.borrow_mut().iter_mut() {
+            if !wording.spells(line) {
+                mask.stand_in.clone_into(line);
             }
         }
     }
@@ -189,11 +271,14 @@ fn build(
     libs: &[SourceText],
     declared: Declared,
     desk: &Rc<Desk>,
+    interrupt: &Arc<AtomicBool>,
 ) -> Result<Program, Diagnostic> {
     let desk = Rc::clone(desk);
+    let interrupt = Arc::clone(interrupt);
     let special = move |engine: &mut Engine, context: &Rc<Context>| {
         procedure::register(engine, &desk, context);
         testing::register(engine, context);
+        engine.on_progress(move |_| interrupt.load(Ordering::Relaxed).then_some(Dynamic::UNIT));
     };
     let program = Program::build(rule, libs, declared, &[], vec![], special)?;
     program.keep_to_its_words()?;

@@ -35,7 +35,7 @@ fn variables_and_functions_stay() {
     assert_eq!(say(&mut talk, "fn tri(x) { x * 3 }"), "");
     assert_eq!(
         say(&mut talk, "#{ a: tri(x), b: \"é\" }"),
-        "{\"a\": 24, \"b\": \"é\"}"
+        "#{ a: 24, b: \"é\" }"
     );
     assert_eq!(talk.variables(), ["x"]);
 }
@@ -55,14 +55,58 @@ fn the_row_is_shown_as_lines_and_masked() {
         say(&mut talk, "[row]"),
         "id  email\n7   a@example.org\n(1 row)"
     );
-    talk.mask(Some((&rows, vec!["id".to_owned()], "***")));
+    talk.mask(Some(vec!["id".to_owned()]), "***");
     assert_eq!(say(&mut talk, "row"), "  id     7\n  email  ***");
     assert_eq!(
         say(&mut talk, "#{ r: row }"),
-        "{\"r\": {\"id\": \"7\", \"email\": \"***\"}}"
+        "#{ r: #{ email: \"***\", id: \"7\" } }"
     );
-    // asked for by name
-    assert_eq!(say(&mut talk, "row.email"), "\"a@example.org\"");
+}
+
+#[test]
+fn what_is_made_of_a_private_column_is_masked() {
+    let columns = ["id".to_owned(), "email".to_owned(), "kind".to_owned()];
+    let mut rows = Rows::new(Arc::from(columns));
+    assert!(rows.push_line(b"7\ta@example.org\tpaid"));
+    let text = Logical::Text(None);
+    let (rows, types) = (
+        Arc::new(rows),
+        Arc::from([text.clone(), text.clone(), text]),
+    );
+    let mut talk = session(
+        "fn f(row) { #{ id: row.id, to: row.email, kind: row.kind, n: () } }\nconst K = \"paid\";",
+    );
+    talk.set_row(&rows, &types, 0, &Arc::new(Answers::default()));
+    talk.mask(Some(vec!["id".to_owned()]), "***");
+    let masked = "***  (`:show on` shows it)";
+    for (line, shown) in [
+        ("row.id", "\"7\""),
+        ("row.email", masked),
+        ("row[\"email\"]", masked),
+        ("`to ${row.email}`", masked),
+        ("row.email.len()", masked),
+        // the rule spells it, so it tells nothing of the row
+        ("row.kind", "\"paid\""),
+        ("row.email == ()", "false"),
+        (
+            "f(row)",
+            "#{ id: \"7\", kind: \"paid\", n: (), to: \"***\" }",
+        ),
+        ("let x = row.email", ""),
+        ("x", masked),
+        ("let y = x + 1", ""),
+        ("[y]", "[\"***\"]"),
+        ("let free = 1", ""),
+        ("free", "1"),
+    ] {
+        assert_eq!(say(&mut talk, line), shown, "{line}");
+    }
+    assert_eq!(say(&mut talk, "print(row.email); print(\"paid\")"), "");
+    assert_eq!(talk.take_printed(), ["***", "paid"]);
+    talk.mask(None, "***");
+    assert_eq!(say(&mut talk, "x"), "\"a@example.org\"");
+    talk.mask(Some(vec![]), "***");
+    assert_eq!(say(&mut talk, "x"), masked);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::SourceText;
 use super::context::{Context, Declared, Fallible, HostFault, Raised, RaisedVerdict};
 use super::program::Program;
 use super::row::Row;
+use super::spell::spelled;
 use super::trace::Watch;
 use super::verdicts::key_text;
 use crate::diagnostic::{Diagnostic, did_you_mean};
@@ -50,6 +51,20 @@ impl Program {
             Ok(_) => Ok(()),
             Err(error) => Err(self.problem_of(&error, name, |program| program.call(name, ()))),
         }
+    }
+}
+
+impl Program {
+    /// Calls a function without arguments that returns a map; its keys, and its values as an author would
+    /// write them. Values that cannot be written are left out.
+    pub fn spelled_map(&mut self, name: &str) -> Result<Vec<(String, String)>, Diagnostic> {
+        self.context.begin();
+        let value = self.call(name, ()).map_err(|error| self.problem(&error))?;
+        let map = value.try_cast::<Map>().unwrap_or_default();
+        let entries = map
+            .iter()
+            .map(|(name, value)| (name.to_string(), spelled(value)));
+        Ok(entries.collect())
     }
 }
 
@@ -272,12 +287,5 @@ fn assert_eq(call: &NativeCallContext, got: &Dynamic, wanted: &Dynamic) -> Falli
 
 /// A value as the author would write it.
 pub(super) fn show(value: &Dynamic) -> String {
-    if value.is_unit() {
-        return "()".to_owned();
-    }
-    let mut text = String::new();
-    match super::json::write(value, &mut text) {
-        Ok(()) => text,
-        Err(_) => value.to_string(),
-    }
+    spelled(value)
 }

@@ -96,6 +96,11 @@ impl Wording {
             .map_or_else(|| NOTHING.to_owned(), Clone::clone)
     }
 
+    /// Whether the script holds this text whole.
+    pub(super) fn spells(&self, text: &str) -> bool {
+        self.literals.contains(text)
+    }
+
     /// Whether a code is made of texts of the script.
     pub(super) fn has_code(&self, code: &str) -> bool {
         if !self.is_strict || self.literals.contains(code) {
