@@ -1,12 +1,14 @@
 //! The shape of tables on either side: columns, keys, constraints, triggers, rights.
 
 mod defaults;
+mod effects;
 mod postgres;
 mod shape;
 mod sqlite;
 
 use std::collections::HashSet;
 
+pub use effects::{TriggerCode, Visibility, publications, trigger_code, visibility};
 pub use shape::{Check, Column, DefaultValue, ForeignKey, Rights, Table, Trigger, Unique};
 
 use crate::db::{DbError, Engine, ErrorKind, Session, TableName};

@@ -1,19 +1,53 @@
 //! The check before anything is written: rules against both catalogs, all findings at once.
 
+mod asked;
+mod checks;
+mod hazards;
+mod keys;
+mod server;
+mod sql_words;
+mod triggers;
+#[cfg(test)]
+mod triggers_tests;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::catalog::Table;
+use crate::catalog::{self, Table};
 use crate::config::Config;
-use crate::db::{Role, Session};
+use crate::db::{DbError, Engine, ErrorKind, Role, Session, TableName};
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::plan::{Job, Step, order, unfilled};
 use crate::rule::{Rule, RuleSet, Shapes};
-use crate::source::Source;
+use asked::Once;
+use hazards::Ground;
 
-/// Every finding about `rules`, errors first by file and place. Reads only. Without databases in the
-/// configuration only what the scripts themselves show is found, and the last finding says so.
+pub use server::size;
+
+/// What a check came to.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// Errors first, by file and place.
+    pub findings: Vec<Diagnostic>,
+    /// By rule: columns that the target fills, which are no part of a comparison.
+    pub volatile: Vec<(String, Vec<String>)>,
+    /// What a full load comes to, when every rule could be counted.
+    pub load: Option<Load>,
+}
+
+/// How much there is to load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Source rows.
+    pub rows: u64,
+    /// Estimated bytes at the target, with indexes and log.
+    pub bytes: u64,
+}
+
+/// Every finding about `rules`. Reads only. Without databases in the configuration only what the
+/// scripts themselves show is found, and the last finding says so.
 ///
 /// # Errors
 /// A database that is configured and cannot be asked.
@@ -21,51 +55,209 @@ pub async fn check(
     config: &Config,
     all: &RuleSet,
     rules: &[Arc<Rule>],
-) -> Result<Vec<Diagnostic>, Diagnostic> {
-    let mut findings = all.problems.clone();
+) -> Result<Checked, Diagnostic> {
+    let mut checked = Checked {
+        findings: all.problems.clone(),
+        ..Checked::default()
+    };
     if let Err(cycles) = order(rules) {
-        findings.extend(cycles);
+        checked.findings.extend(cycles);
     }
     if config.source.is_none() && config.target.is_none() {
         for rule in rules {
-            findings.extend(rule.lint(&Shapes::default()));
+            checked.findings.extend(rule.lint(&Shapes::default()));
         }
-        findings.push(Diagnostic::new(
+        checked.findings.push(Diagnostic::new(
             Severity::Warning,
             "no databases are set, so columns, types and keys were not checked: put SOURCE_DATABASE_URL and TARGET_DATABASE_URL into .env",
         ));
-        return Ok(sorted(findings));
+        sort(&mut checked.findings);
+        return Ok(checked);
     }
-    let mut source = Source::open(config.source()?).await?;
+    // No transaction around it: a question that the server refuses must not end the others. The
+    // sessions are read-only, so is each statement.
+    let mut source = Session::open(config.source()?, Role::Source).await?;
     let mut target = Session::open(config.target()?, Role::TargetReader).await?;
-    source.snapshot().await?;
+    let mut look = Look {
+        source: &mut source,
+        target: &mut target,
+        checked: &mut checked,
+        once: Once::default(),
+        told: BTreeSet::new(),
+        loads: Some((0, 0)),
+    };
     let mut sound = Vec::new();
     for rule in rules {
-        if rule.has.run {
-            match Job::prepare(rule.clone(), source.session(), &mut target).await {
-                Ok(job) => {
-                    findings.extend(job.remarks);
-                    findings.extend(hazards(rule, &job.to.table));
-                }
-                Err(problems) => findings.extend(problems),
-            }
-            continue;
-        }
-        match Step::prepare(rule.clone(), source.session(), &mut target, Uuid::nil()).await {
-            Ok(step) => {
-                findings.extend(step.remarks.clone());
-                findings.extend(keys(&step, &mut source).await?);
-                findings.extend(hazards(rule, &step.to.table));
-                sound.push(rule.clone());
-            }
-            Err(problems) => findings.extend(problems),
+        if look.rule(rule).await? {
+            sound.push(Arc::clone(rule));
         }
     }
-    findings.extend(unfilled(&sound, &all.rules, &all.rules, &mut target).await?);
-    Ok(sorted(findings))
+    for rule in rules {
+        asked::of_target(rule, look.target, &look.told, &mut look.once).await?;
+    }
+    let Look { once, loads, .. } = look;
+    checked.findings.extend(once.0);
+    for rule in &sound {
+        match unfilled(
+            std::slice::from_ref(rule),
+            &all.rules,
+            &all.rules,
+            &mut target,
+        )
+        .await
+        {
+            Ok(found) => checked.findings.extend(found),
+            // told above, with the table's name
+            Err(e) if e.kind == ErrorKind::Permission => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    checked
+        .findings
+        .extend(server::hazards(&mut source, &mut target).await?);
+    if let Some((rows, bytes)) = loads {
+        let free = config
+            .target
+            .as_ref()
+            .and_then(crate::config::DatabaseUrl::free_disk);
+        let each = bytes.checked_div(rows).unwrap_or(0);
+        let (load, finding) = server::room(rows, each, &mut target, free).await?;
+        checked.load = Some(load);
+        checked.findings.extend(finding);
+    }
+    source.close().await;
+    target.close().await;
+    sort(&mut checked.findings);
+    Ok(checked)
 }
 
-fn sorted(mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+/// Findings about the target that refuse a run of `rule` and that its shapes do not show: rows hidden
+/// from this role, and effects outside the database that nobody has accepted.
+///
+/// # Errors
+/// The target cannot be asked.
+pub async fn refusals(
+    rules: &[Arc<Rule>],
+    target: &mut Session,
+) -> Result<Vec<Diagnostic>, DbError> {
+    let mut findings = Vec::new();
+    let mut once = Once::default();
+    let mut told = BTreeSet::new();
+    for rule in rules {
+        if let Some(table) = catalog::table(target, &TableName::parse(&rule.header.target)).await? {
+            let ground = Ground::look(rule, &table, None, target).await?;
+            if ground.visibility.hides {
+                told.insert(table.name.to_string());
+            }
+            findings.extend(ground.refusals());
+        }
+    }
+    for rule in rules {
+        asked::of_target(rule, target, &told, &mut once).await?;
+    }
+    findings.extend(once.0);
+    Ok(findings)
+}
+
+struct Look<'a> {
+    source: &'a mut Session,
+    target: &'a mut Session,
+    checked: &'a mut Checked,
+    once: Once,
+    /// Target tables of which it was said that this role does not see them.
+    told: BTreeSet<String>,
+    /// Rows to read and their bytes; `None` once a rule could not be counted.
+    loads: Option<(u64, u64)>,
+}
+
+impl Look<'_> {
+    /// Whether nothing refuses the rule.
+    async fn rule(&mut self, rule: &Arc<Rule>) -> Result<bool, Diagnostic> {
+        let mut is_sound = true;
+        let mut step = None;
+        if rule.has.run {
+            match Job::prepare(rule.clone(), self.source, self.target).await {
+                Ok(job) => self.checked.findings.extend(job.remarks),
+                Err(problems) => {
+                    self.checked.findings.extend(problems);
+                    is_sound = false;
+                }
+            }
+        } else {
+            match Step::prepare(rule.clone(), self.source, self.target, Uuid::nil()).await {
+                Ok(prepared) => {
+                    self.checked
+                        .findings
+                        .extend(prepared.remarks.iter().cloned());
+                    step = Some(prepared);
+                }
+                Err(problems) => {
+                    self.checked.findings.extend(problems);
+                    is_sound = false;
+                }
+            }
+        }
+        asked::of_source(rule, self.source, &mut self.once).await?;
+        match &step {
+            Some(step) => self.count(step).await?,
+            None => self.loads = None,
+        }
+        let name = TableName::parse(&rule.header.target);
+        if let Some(table) = catalog::table(self.target, &name).await? {
+            self.table(rule, &table).await?;
+        }
+        Ok(is_sound)
+    }
+
+    /// Keys, pages, rows to read.
+    async fn count(&mut self, step: &Step) -> Result<(), Diagnostic> {
+        let counted = match keys::keys(step, self.source).await {
+            Ok((findings, read)) => {
+                self.checked.findings.extend(findings);
+                self.checked
+                    .findings
+                    .extend(keys::pages(step, self.source).await?);
+                Some((read, keys::row_bytes(step, self.source).await?))
+            }
+            // told with the select that it is about
+            Err(e) if e.kind == ErrorKind::Permission => None,
+            Err(e) => return Err(e.into()),
+        };
+        self.loads = self
+            .loads
+            .zip(counted)
+            .map(|((rows, bytes), (read, each))| (rows + read, bytes + read * each));
+        Ok(())
+    }
+
+    async fn table(&mut self, rule: &Rule, table: &Table) -> Result<(), Diagnostic> {
+        let (literals, sets) = if rule.has.run {
+            (vec![], None)
+        } else {
+            rule.written(&Shapes {
+                target: Some(table),
+                ..Shapes::default()
+            })
+        };
+        let findings = &mut self.checked.findings;
+        if self.target.engine() == Engine::Postgres {
+            findings.extend(checks::refused(&literals, table, self.target).await?);
+        }
+        let ground = Ground::look(rule, table, sets, self.target).await?;
+        if ground.visibility.hides || !table.rights.select {
+            self.told.insert(table.name.to_string());
+        }
+        findings.extend(ground.refusals());
+        findings.extend(ground.hazards());
+        let volatile = ground.volatile();
+        if !volatile.is_empty() {
+            self.checked.volatile.push((rule.name.clone(), volatile));
+        }
+        Ok(())
+    }
+}
+
+fn sort(findings: &mut Vec<Diagnostic>) {
     findings.sort_by(|a, b| {
         let place = |d: &Diagnostic| {
             d.place().map_or((String::new(), 0, 0), |p| {
@@ -77,136 +269,13 @@ fn sorted(mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
             .then_with(|| place(a).cmp(&place(b)))
     });
     findings.dedup();
-    findings
-}
-
-/// One row per key, as the source counts it.
-async fn keys(step: &Step, source: &mut Source) -> Result<Vec<Diagnostic>, Diagnostic> {
-    let rule = &step.rule;
-    let (_, read) = source.counts(&step.query).await?;
-    let mut findings = Vec::new();
-    if let Some(from) = &rule.header.from {
-        let names: Vec<String> = rule
-            .header
-            .key
-            .iter()
-            .map(|k| crate::db::ident(k))
-            .collect();
-        let keys = names.join(", ");
-        let sql = format!(
-            "select count(*), (select count(*) from (select distinct {keys} from ({from}) f) d) from ({from}) f"
-        );
-        let rows = source.session().query(&sql).await?;
-        let number = |column| {
-            rows.cell(0, column)
-                .and_then(|c| String::from_utf8_lossy(&c).parse::<u64>().ok())
-                .unwrap_or(0)
-        };
-        let (all, distinct) = (number(0), number(1));
-        if all != distinct || distinct != read {
-            findings.push(
-                at(rule, &["from"], Diagnostic::error(format!(
-                    "`from` must give exactly one row per key: {read} rows of `{}` satisfy `where`, `from` gives {all} rows with {distinct} keys",
-                    rule.header.base
-                )))
-                .hint("use left joins to tables that are unique on the joined column, and repeat `where` inside `from`"),
-            );
-        }
-    }
-    Ok(findings)
-}
-
-fn hazards(rule: &Rule, table: &Table) -> Vec<Diagnostic> {
-    let mut findings = Vec::new();
-    let place = |keys: &[&str], severity, message: String| {
-        at(rule, keys, Diagnostic::new(severity, message))
-    };
-    if table.row_security {
-        findings.push(
-            place(&["target"], Severity::Error, format!("row level security hides rows of `{}` from this role", table.name))
-                .hint("connect as a role with BYPASSRLS, or give this one a policy `for all using (true) with check (true)`"),
-        );
-    }
-    if !table.rights.insert {
-        findings.push(place(
-            &["target"],
-            Severity::Warning,
-            format!(
-                "this role may not insert into `{}`: a run will be refused",
-                table.name
-            ),
-        ));
-    }
-    if let Some(legacy) = rule.header.legacy.as_ref().filter(|_| !rule.header.many)
-        && !table.uniques.iter().any(|unique| {
-            !unique.partial
-                && !unique.expression
-                && matches!(&unique.columns[..], [one] if one == legacy)
-        })
-    {
-        findings.push(
-            place(
-                &["legacy"],
-                Severity::Warning,
-                format!(
-                    "`{legacy}` of `{}` is not unique: the target would let two rows carry one legacy key",
-                    table.name
-                ),
-            )
-            .hint(format!(
-                "add `unique ({legacy})` to the table; without it only the run's own gates see a second row"
-            )),
-        );
-    }
-    for trigger in table.triggers.iter().filter(|t| t.enabled) {
-        if rule.header.effects.contains(&trigger.name) {
-            continue;
-        }
-        findings.push(
-            place(
-                &["target"],
-                Severity::Hazard,
-                format!(
-                    "trigger `{}` on `{}` runs{} ({} {})",
-                    trigger.name,
-                    table.name,
-                    // SQLite's triggers have a body instead
-                    if trigger.function.is_empty() {
-                        String::new()
-                    } else {
-                        format!(" {}", trigger.function)
-                    },
-                    trigger.timing,
-                    trigger.events
-                ),
-            )
-            .hint(format!(
-                "if you accept what it does: effects: [\"{}\"]",
-                trigger.name
-            )),
-        );
-    }
-    let volatile: Vec<&str> = table
-        .columns
-        .iter()
-        .filter(|c| {
-            c.default.as_ref().is_some_and(|d| !d.immutable)
-                && rule.header.volatile.contains(&c.name)
-        })
-        .map(|c| c.name.as_str())
-        .collect();
-    if !volatile.is_empty() {
-        findings.push(place(
-            &["volatile"],
-            Severity::Note,
-            format!("left to the target: {}", volatile.join(", ")),
-        ));
-    }
-    findings
 }
 
 fn at(rule: &Rule, keys: &[&str], problem: Diagnostic) -> Diagnostic {
-    match rule.place_of(keys) {
+    let place = (1..=keys.len())
+        .rev()
+        .find_map(|length| rule.place_of(&keys[..length]));
+    match place {
         Some(place) => problem.at(place),
         None => problem.at(Place::file(rule.path.display().to_string())),
     }

@@ -227,7 +227,7 @@ pub async fn run(
     let namespace = claim::namespace(config, state, &mut target, exists).await?;
     let mut steps = Vec::new();
     let mut findings = all.problems.clone();
-    let snapshot = source.snapshot().await?;
+    // the snapshot comes later: inside its transaction, one refused question would end all others
     for rule in &rules {
         if rule.has.run {
             match Job::prepare(rule.clone(), source.session(), &mut target).await {
@@ -244,9 +244,11 @@ pub async fn run(
             Err(problems) => findings.extend(problems),
         }
     }
+    findings.extend(crate::check::refusals(&rules, &mut target).await?);
     if findings.iter().any(|f| f.severity() == Severity::Error) {
         return Err(RunError::Refused(findings));
     }
+    let snapshot = source.snapshot().await?;
     for finding in unfilled(&rules, &rules, &all.rules, &mut target).await? {
         watcher.event(Event::Message(&finding.line()));
     }

@@ -3,6 +3,7 @@
 mod fetch;
 mod input;
 mod job;
+mod nearest;
 mod order;
 mod parents;
 mod step;

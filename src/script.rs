@@ -47,7 +47,7 @@ pub use debugger::{Stepped, Steps};
 pub use functions::{FUNCTIONS, HostFunction, Purpose};
 pub use grid::grid;
 pub use host::{Answer, Database, Host, HostCall, HostReply};
-pub use lint::{Facts, Found, TargetColumn, lint};
+pub use lint::{Facts, Found, TargetColumn, Written, lint};
 pub use literal::{Entry, Literal, Node};
 pub use made::{Made, MadeValue};
 pub use outline::{Function, Outline, outline, shadowing};

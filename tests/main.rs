@@ -17,6 +17,7 @@ mod adoption;
 mod architecture;
 mod bisect;
 mod canary;
+mod check;
 mod cli;
 mod demo;
 mod derive;

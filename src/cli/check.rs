@@ -6,11 +6,15 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use serde_json::json;
 
-use crate::check;
+use crate::check::{self, Checked};
 use crate::cli::exit::{Exit, Failure, problem_json};
 use crate::cli::screen::{self, Answer, count};
 use crate::cli::setup::{self, Global};
+use crate::commit::{Tracking, tracking};
+use crate::config::Config;
+use crate::db::{ErrorKind, Role, Session};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::state::{State, StateError};
 
 /// How often `--watch` looks at the files.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -47,11 +51,50 @@ pub(super) async fn run(global: &Global, args: &CheckArgs) -> Result<Answer, Fai
 async fn once(global: &Global, args: &CheckArgs) -> Result<Answer, Failure> {
     let config = global.config()?;
     let set = setup::some_rules(&config, &args.rules)?;
-    let findings = check::check(&config, &set, &set.rules).await?;
-    Ok(answer(&findings, set.rules.len()))
+    let mut checked = check::check(&config, &set, &set.rules).await?;
+    checked.findings.extend(standing(&config).await?);
+    Ok(answer(&checked, set.rules.len()))
 }
 
-fn answer(findings: &[Diagnostic], rules: usize) -> Answer {
+/// What earlier runs and older tools left in the target, as far as it concerns the next run.
+async fn standing(config: &Config) -> Result<Vec<Diagnostic>, Failure> {
+    let mut findings = Vec::new();
+    if config.target.is_none() {
+        return Ok(findings);
+    }
+    let mut session = Session::open(config.target()?, Role::TargetReader).await?;
+    for name in [tracking::MAPPINGS, tracking::CONTROL] {
+        if let Tracking::Foreign(why) = Tracking::look(&mut session, name).await? {
+            findings.push(Diagnostic::new(
+                Severity::Hazard,
+                format!("`{name}` is left alone, dashboards that read it will not move: {why}"),
+            ));
+        }
+    }
+    let state = State::new(session.engine());
+    let known = match state.exists(&mut session).await {
+        Ok(true) => state.check_version(&mut session).await,
+        Ok(false) => Ok(()),
+        Err(e) => Err(e),
+    };
+    match known {
+        Ok(()) => {}
+        Err(StateError::Db(e)) if e.kind == ErrorKind::Permission => findings.push(
+            Diagnostic::new(
+                Severity::Warning,
+                "this role may not read the schema `runner`: what was migrated before is not taken into account",
+            )
+            .hint("`runner print grants` shows what the role needs"),
+        ),
+        Err(StateError::Db(e)) => return Err(e.into()),
+        Err(other) => findings.push(Diagnostic::error(other.to_string())),
+    }
+    session.close().await;
+    Ok(findings)
+}
+
+fn answer(checked: &Checked, rules: usize) -> Answer {
+    let findings = &checked.findings;
     let of = |severity| findings.iter().filter(|f| f.severity() == severity).count() as i64;
     let (errors, warnings, hazards) = (
         of(Severity::Error),
@@ -59,6 +102,19 @@ fn answer(findings: &[Diagnostic], rules: usize) -> Answer {
         of(Severity::Hazard),
     );
     let mut text: String = findings.iter().map(shown).collect();
+    if !checked.volatile.is_empty() {
+        text.push_str("volatile: filled by the target, no part of a comparison\n");
+        for (rule, columns) in &checked.volatile {
+            text.push_str(&format!("  {rule}: {}\n", columns.join(", ")));
+        }
+    }
+    if let Some(load) = checked.load {
+        text.push_str(&format!(
+            "to load: {}, about {} with indexes\n",
+            count(i64::try_from(load.rows).unwrap_or(i64::MAX), "source row"),
+            check::size(load.bytes)
+        ));
+    }
     text.push_str(&format!(
         "{}: {}, {}, {}\n",
         count(rules as i64, "rule"),
@@ -78,6 +134,12 @@ fn answer(findings: &[Diagnostic], rules: usize) -> Answer {
             "warnings": warnings,
             "hazards": hazards,
             "findings": findings.iter().map(problem_json).collect::<Vec<_>>(),
+            "volatile": checked
+                .volatile
+                .iter()
+                .map(|(rule, columns)| (rule.clone(), json!(columns)))
+                .collect::<serde_json::Map<_, _>>(),
+            "load": checked.load.map(|load| json!({ "rows": load.rows, "bytes": load.bytes })),
         }),
     }
 }
@@ -130,10 +192,17 @@ mod tests {
 
     #[test]
     fn only_errors_refuse() {
+        let exit = |finding| {
+            let checked = Checked {
+                findings: vec![finding],
+                ..Checked::default()
+            };
+            answer(&checked, 1).exit
+        };
         assert_eq!(
-            answer(&[Diagnostic::new(Severity::Hazard, "a trigger")], 1).exit,
+            exit(Diagnostic::new(Severity::Hazard, "a trigger")),
             Exit::Done
         );
-        assert_eq!(answer(&[Diagnostic::error("bad")], 1).exit, Exit::Refused);
+        assert_eq!(exit(Diagnostic::error("bad")), Exit::Refused);
     }
 }

@@ -238,6 +238,7 @@ async fn checked(config: &Config) -> Result<i64, Failure> {
     let rules = setup::sound_rules(config, &[])?;
     let found = check::check(config, &rules, &rules.rules).await?;
     let (errors, rest): (Vec<_>, Vec<_>) = found
+        .findings
         .into_iter()
         .partition(|d| d.severity() == Severity::Error);
     if errors.is_empty() {

@@ -117,7 +117,14 @@ pub(super) fn named_rules(config: &Config, names: &[String]) -> Result<RuleSet, 
     if names.is_empty() {
         all_rules(config)
     } else {
-        Ok(RuleSet::named(&config.rules, names)?)
+        // a name that is in no folder is a slip of the command line; an unreadable folder is a failure
+        RuleSet::named(&config.rules, names).map_err(|problem| {
+            if config.rules.is_dir() {
+                Failure::usage(problem)
+            } else {
+                problem.into()
+            }
+        })
     }
 }
 

@@ -77,6 +77,13 @@ impl DatabaseUrl {
         }
     }
 
+    /// Bytes that are free where a SQLite database lies; `None` for a server, or when nobody can tell.
+    pub fn free_disk(&self) -> Option<u64> {
+        let path = self.sqlite_path()?;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        free_bytes(folder.unwrap_or(Path::new(".")))
+    }
+
     /// The URL holds a password.
     pub fn has_password(&self) -> bool {
         self.server().is_some_and(|s| s.password.is_some())
@@ -130,6 +137,21 @@ impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "DatabaseUrl({self})")
     }
+}
+
+#[cfg(unix)]
+#[allow(
+    clippy::useless_conversion,
+    reason = "the counts are narrower on other systems"
+)]
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let disk = nix::sys::statvfs::statvfs(folder).ok()?;
+    Some(u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size())))
+}
+
+#[cfg(not(unix))]
+fn free_bytes(_folder: &Path) -> Option<u64> {
+    None
 }
 
 /// The path of a SQLite URL, or of text that can only be one.

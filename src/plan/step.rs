@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::nearest;
 use crate::catalog::{self, Table};
-use crate::db::{DbError, ErrorKind, Session, TableName};
-use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
+use crate::db::{ErrorKind, Session, TableName};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::plan::Wants;
 use crate::rule::{Bound, Rule, Shapes, Side};
 use crate::source::PageQuery;
@@ -149,9 +150,11 @@ impl Step {
 fn dedup(findings: &mut Vec<Diagnostic>) {
     let mut seen: Vec<Diagnostic> = Vec::new();
     findings.retain(|finding| {
-        let known = seen
-            .iter()
-            .any(|s| s.message() == finding.message() && s.place() == finding.place());
+        // a column that the target lacks is one difference, in however many places it shows
+        let is_column = finding.message().contains("` is not a column of `");
+        let known = seen.iter().any(|s| {
+            s.message() == finding.message() && (is_column || s.place() == finding.place())
+        });
         if !known {
             seen.push(finding.clone());
         }
@@ -185,24 +188,12 @@ async fn missing(
     name: &str,
     session: &mut Session,
 ) -> Diagnostic {
-    let names: Vec<String> = catalog::table_names(session)
-        .await
-        .unwrap_or_default()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
     let problem = Diagnostic::error(format!("the {side} has no table `{name}`"));
     let problem = match rule.place_of(&[key]) {
         Some(place) => problem.at(place),
         None => problem,
     };
-    match did_you_mean(
-        name,
-        names.iter().map(|n| n.strip_prefix("public.").unwrap_or(n)),
-    ) {
-        Some(nearest) => problem.hint(format!("did you mean `{nearest}`?")),
-        None => problem,
-    }
+    nearest::table(problem, name, session).await
 }
 
 async fn available(
@@ -218,23 +209,22 @@ async fn available(
     let Some(from) = &rule.header.from else {
         return Ok(from_base);
     };
-    catalog::describe(source, from)
-        .await
-        .map_err(|error: DbError| {
-            let missing = error.kind == ErrorKind::Missing;
-            let problem = Diagnostic::from(error).note("in the rule's `from`");
-            let problem = if missing {
-                problem.hint(
-                    "`from` is sent to the source as it stands: check its table and column names",
-                )
-            } else {
-                problem
-            };
-            match rule.place_of(&["from"]) {
-                Some(place) => problem.at(place),
-                None => problem,
-            }
-        })
+    let error = match catalog::describe(source, from).await {
+        Ok(columns) => return Ok(columns),
+        Err(error) => error,
+    };
+    let missing = error.kind == ErrorKind::Missing;
+    let columns: Vec<String> = from_base.into_iter().map(|(name, _)| name).collect();
+    let problem = nearest::select(error, "in the rule's `from`", &columns, source).await;
+    let problem = if missing && problem.hints().is_empty() {
+        problem.hint("`from` is sent to the source as it stands: check its table and column names")
+    } else {
+        problem
+    };
+    Err(match rule.place_of(&["from"]) {
+        Some(place) => problem.at(place),
+        None => problem,
+    })
 }
 
 pub(super) fn key_types(rule: &Rule, base: &Table, findings: &mut Vec<Diagnostic>) -> Vec<Logical> {

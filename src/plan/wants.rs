@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::nearest;
 use crate::catalog;
 use crate::db::{DbError, Engine, Session, TableName, ident};
 use crate::diagnostic::Diagnostic;
@@ -169,9 +170,13 @@ impl Wants {
             Side::Target => target,
         };
         let select = format!("select * from {}", from_sql(session.engine(), &decl.from));
-        let known = catalog::describe(session, &select)
-            .await
-            .map_err(|e| placed(Diagnostic::from(e)))?;
+        let known = match catalog::describe(session, &select).await {
+            Ok(known) => known,
+            Err(e) => {
+                let what = format!("in lookup `{}`", decl.name);
+                return Err(placed(nearest::select(e, &what, &[], session).await));
+            }
+        };
         let find = |name: &String| {
             known
                 .iter()
@@ -222,10 +227,11 @@ impl Wants {
             .await
             .map_err(|e| placed(e.into()))?;
         let Some(table) = table else {
-            return Err(placed(Diagnostic::error(format!(
+            let problem = Diagnostic::error(format!(
                 "`ids.{}`: the target has no table `{}`",
                 decl.entity, decl.entity
-            ))));
+            ));
+            return Err(placed(nearest::table(problem, &decl.entity, target).await));
         };
         let Some(id) = table.id_column() else {
             return Err(placed(Diagnostic::error(format!(

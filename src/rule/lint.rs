@@ -1,12 +1,16 @@
 //! A rule against the shapes of both databases.
 
-use std::collections::HashMap;
+mod header;
+mod written;
+
+use std::collections::{BTreeSet, HashMap};
+
+use header::HeaderLint;
 
 use super::Rule;
-use super::bound::suggest;
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::script::{self, Facts, TargetColumn};
+use crate::script::{self, Facts, Found, TargetColumn, Written};
 use crate::value::Logical;
 
 /// Codes that the host gives by itself, so that a `fix` for them is never unused.
@@ -59,10 +63,14 @@ impl Rule {
         header.lookups();
         match script::lint(&self.source(), &self.lib_sources(), &self.facts(shapes)) {
             Ok(found) => {
-                problems.extend(found.problems);
                 if !found.has_computed_codes {
                     self.unused_remedies(&found.codes, &mut problems);
                 }
+                self.unused_asks(&found, &mut problems);
+                if let Some(table) = shapes.target {
+                    written::misfits(&found.literals, table, &mut problems);
+                }
+                problems.extend(found.problems);
             }
             Err(problem) => problems.push(problem),
         }
@@ -76,7 +84,22 @@ impl Rule {
                 .then_with(|| a.message().cmp(b.message()))
         });
         problems.dedup();
+        written::merge(&mut problems);
         problems
+    }
+
+    /// The literals that go into target columns, and the columns that the rule sets: by its map, by
+    /// `copy`, and the legacy column. `None` when not all of them can be seen.
+    pub fn written(&self, shapes: &Shapes<'_>) -> (Vec<Written>, Option<BTreeSet<String>>) {
+        let facts = self.facts(shapes);
+        let Ok(found) = script::lint(&self.source(), &self.lib_sources(), &facts) else {
+            return (vec![], None);
+        };
+        let sets = found.sets.map(|mut sets| {
+            sets.extend(facts.filled);
+            sets
+        });
+        (found.literals, sets)
     }
 
     /// Columns of the row that the rule needs, in the order of `available`. All of them when a row
@@ -106,7 +129,7 @@ impl Rule {
             .and_then(Table::id_column)
             .map(|c| c.name.clone());
         let column = |c: &crate::catalog::Column| {
-            let is_closed = c.generated || id.as_ref() == Some(&c.name);
+            let is_closed = c.generated || c.identity == Some(true) || id.as_ref() == Some(&c.name);
             let is_filled = c.default.is_some() || c.identity.is_some();
             TargetColumn {
                 name: c.name.clone(),
@@ -130,6 +153,45 @@ impl Rule {
                 .chain(header.legacy.clone())
                 .collect(),
             many: header.many,
+        }
+    }
+
+    /// What is fetched for every chunk and nobody looks at.
+    fn unused_asks(&self, found: &Found, problems: &mut Vec<Diagnostic>) {
+        // hooks and procedures ask through `ids` and `source`, and are not followed
+        let follows = self.has.transform && !self.has.before && !self.has.after;
+        if found.has_computed_asks || !follows {
+            return;
+        }
+        let header = &self.header;
+        let keys = |name: &str| {
+            let prefix = format!("{name}.");
+            let mut named = header.ids.iter().flat_map(|d| &d.from);
+            let mut keyed = header.lookups.iter().flat_map(|d| &d.keys);
+            named.any(|k| k.starts_with(&prefix)) || keyed.any(|k| k.starts_with(&prefix))
+        };
+        let entities = header
+            .ids
+            .iter()
+            .map(|d| ("ids", "id_of", &d.entity, false));
+        let lookups = header
+            .lookups
+            .iter()
+            .map(|d| ("lookups", "rows_of", &d.name, keys(&d.name)));
+        for (section, function, name, is_key) in entities.chain(lookups) {
+            if is_key || found.asked.contains(&(section, name.clone())) {
+                continue;
+            }
+            let problem = Diagnostic::new(
+                Severity::Warning,
+                format!(
+                    "`{section}.{name}` is fetched and never used: there is no `{function}(\"{name}\", …)`"
+                ),
+            );
+            problems.push(match self.place_of(&[section, name]) {
+                Some(place) => problem.at(place),
+                None => problem,
+            });
         }
     }
 
@@ -161,138 +223,5 @@ fn references(table: &Table, column: &str) -> Option<String> {
     match (keys.next(), keys.next()) {
         (Some(key), None) => Some(key.table.to_string()),
         _ => None,
-    }
-}
-
-struct HeaderLint<'a> {
-    rule: &'a Rule,
-    shapes: &'a Shapes<'a>,
-    problems: &'a mut Vec<Diagnostic>,
-}
-
-impl HeaderLint<'_> {
-    fn columns(&mut self) {
-        let header = &self.rule.header;
-        for name in &header.key {
-            self.source(&["key"], name);
-        }
-        for pair in &header.copy {
-            self.source(&["copy", &pair.target], &pair.source);
-            self.target(&["copy", &pair.target], &pair.target, true);
-        }
-        if let Some(legacy) = &header.legacy {
-            self.target(&["legacy"], legacy, true);
-        }
-        for name in &header.match_ {
-            self.target(&["match"], name, true);
-        }
-        for name in &header.volatile {
-            self.target(&["volatile"], name, false);
-        }
-        for sums in &header.reconcile {
-            self.source(&["reconcile", &sums.name, "source"], &sums.source);
-            self.target(&["reconcile", &sums.name, "target"], &sums.target, false);
-        }
-        for decl in &header.ids {
-            for from in &decl.from {
-                self.asked(&["ids", &decl.entity, "from"], from);
-            }
-        }
-    }
-
-    fn lookups(&mut self) {
-        for decl in &self.rule.header.lookups {
-            for key in &decl.keys {
-                self.asked(&["lookups", &decl.name, "keys"], key);
-            }
-            let Some(columns) = self.shapes.lookups.get(&decl.name) else {
-                continue;
-            };
-            let named = [
-                ("by", std::slice::from_ref(&decl.by)),
-                ("take", &decl.take[..]),
-                ("order", &decl.order[..]),
-            ];
-            for (key, names) in named {
-                for name in names
-                    .iter()
-                    .filter(|name| !columns.iter().any(|(c, _)| c == *name))
-                {
-                    let problem = Diagnostic::error(format!(
-                        "`{name}` is not a column of lookup `{}`",
-                        decl.name
-                    ));
-                    let problem = suggest(problem, name, columns.iter().map(|(c, _)| c.as_str()));
-                    self.report(&["lookups", &decl.name, key], problem);
-                }
-            }
-        }
-    }
-
-    /// A column of the row, or `lookup.column`.
-    fn asked(&mut self, path: &[&str], name: &str) {
-        let Some((lookup, column)) = name.split_once('.') else {
-            self.source(path, name);
-            return;
-        };
-        let decl = self.rule.header.lookups.iter().find(|d| d.name == lookup);
-        let problem = match decl {
-            None => Diagnostic::error(format!("`{name}`: there is no lookup `{lookup}`")),
-            Some(decl) if !decl.take.iter().any(|c| c == column) => Diagnostic::error(format!(
-                "`{name}`: lookup `{lookup}` does not take `{column}`"
-            ))
-            .hint(format!("add it to `RULE.lookups.{lookup}.take`")),
-            Some(_) => return,
-        };
-        self.report(path, problem);
-    }
-
-    fn source(&mut self, path: &[&str], name: &str) {
-        let Some(columns) = &self.shapes.source else {
-            return;
-        };
-        if columns.iter().any(|(column, _)| column == name) {
-            return;
-        }
-        let problem = Diagnostic::error(format!("`{name}` is not a column of the rule's rows"));
-        let problem = suggest(
-            problem,
-            name,
-            columns.iter().map(|(column, _)| column.as_str()),
-        );
-        self.report(path, problem);
-    }
-
-    fn target(&mut self, path: &[&str], name: &str, is_written: bool) {
-        let Some(table) = self.shapes.target else {
-            return;
-        };
-        match table.column(name) {
-            None => {
-                let problem =
-                    Diagnostic::error(format!("`{name}` is not a column of `{}`", table.name));
-                let problem = suggest(problem, name, table.columns.iter().map(|c| c.name.as_str()));
-                self.report(path, problem);
-            }
-            Some(column) if column.generated && is_written => {
-                self.report(
-                    path,
-                    Diagnostic::error(format!(
-                        "`{name}` is computed by the target and cannot be written"
-                    )),
-                );
-            }
-            Some(_) => {}
-        }
-    }
-
-    fn report(&mut self, path: &[&str], problem: Diagnostic) {
-        let place = (1..=path.len())
-            .rev()
-            .find_map(|length| self.rule.place_of(&path[..length]));
-        self.problems.push(match place {
-            Some(place) => problem.at(place),
-            None => problem,
-        });
     }
 }

@@ -23,6 +23,8 @@ fn findings(text: &str) -> Vec<String> {
         .lint(&shapes)
         .iter()
         .map(crate::diagnostic::Diagnostic::line)
+        // most of these rules declare more than they need
+        .filter(|line| !line.contains("is fetched and never used"))
         .collect()
 }
 
@@ -117,6 +119,7 @@ fn ids_of_another_table_than_the_column_references() {
             .lint(&shapes)
             .iter()
             .map(crate::diagnostic::Diagnostic::line)
+            .filter(|line| !line.contains("is fetched and never used"))
             .collect()
     };
     let wrong = "error: `order_id` references `orders`, the rule gives it an id of `profiles`";

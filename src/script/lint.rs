@@ -2,14 +2,18 @@
 
 mod calls;
 mod columns;
+mod reached;
 mod returned;
+mod written;
+
+use std::collections::BTreeSet;
 
 use rhai::{AST, ASTNode, Position, Stmt};
 
 use super::context::Declared;
 use super::{SourceText, literal};
-use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::value::Logical;
+use crate::diagnostic::{Diagnostic, Place, did_you_mean};
+use crate::value::{Logical, Scalar};
 
 /// What is known of the rule's surroundings; what is absent is not checked.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +37,7 @@ pub struct Facts {
 pub struct TargetColumn {
     /// Name.
     pub name: String,
-    /// Computed by the database, or the id.
+    /// Computed or numbered by the database, or the id.
     pub is_closed: bool,
     /// Cannot be left out: not NULL and without a default.
     pub is_required: bool,
@@ -50,6 +54,27 @@ pub struct Found {
     pub codes: Vec<String>,
     /// Some code is computed, so the list is not complete.
     pub has_computed_codes: bool,
+    /// What is asked for: `("ids", "orders")`, `("lookups", "products")`.
+    pub asked: BTreeSet<(&'static str, String)>,
+    /// Something asked for is computed, so the list is not complete.
+    pub has_computed_asks: bool,
+    /// Target columns that the returned maps set; `None` when not all of them can be seen.
+    pub sets: Option<BTreeSet<String>>,
+    /// Literals that go into target columns.
+    pub literals: Vec<Written>,
+}
+
+/// A literal that a rule writes.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The target column.
+    pub column: String,
+    /// The literal.
+    pub value: Scalar,
+    /// Where it stands.
+    pub place: Place,
+    /// Nothing can take its place before the row is written.
+    pub is_certain: bool,
 }
 
 /// Checks a rule and the libraries it reaches.
@@ -62,6 +87,7 @@ pub fn lint(rule: &SourceText, libs: &[SourceText], facts: &Facts) -> Result<Fou
     }
     let ast = literal::plain_ast(rule)?;
     columns::check(&ast, rule, facts, &mut found);
+    reached::check(&ast, rule, &mut found);
     Ok(found)
 }
 

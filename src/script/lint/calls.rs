@@ -160,10 +160,7 @@ fn declared(
     facts: &Facts,
     found: &mut Found,
 ) {
-    let Some(Expr::StringConstant(name, _)) = call.args.first() else {
-        return;
-    };
-    let (key, known): (&str, Vec<&str>) = match call.name.as_str() {
+    let (key, known): (&'static str, Vec<&str>) = match call.name.as_str() {
         "id_of" | "id_of_or_null" => (
             "ids",
             facts.declared.entities.iter().map(String::as_str).collect(),
@@ -179,6 +176,11 @@ fn declared(
         ),
         _ => return,
     };
+    let Some(Expr::StringConstant(name, _)) = call.args.first() else {
+        found.has_computed_asks = true;
+        return;
+    };
+    found.asked.insert((key, name.to_string()));
     if call.namespace.is_empty() && !known.contains(&name.as_str()) {
         let problem = Diagnostic::error(format!("`{name}` is not declared in `RULE.{key}`"));
         found.problems.push(at(

@@ -2,6 +2,7 @@
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
+use super::written::Values;
 use super::{Body, Facts, Found, at, functions, returned, suggest};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::script::SourceText;
@@ -19,7 +20,8 @@ pub(super) fn check(ast: &AST, file: &SourceText, facts: &Facts, found: &mut Fou
         .iter()
         .find(|f| f.name == "transform" && f.params.len() == 1)
     {
-        returned::check(definition, file, facts, found);
+        let values = Values::new(ast, &bodies);
+        returned::check(definition, &values, file, facts, found);
     }
 }
 

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use rhai::{ASTFlags, ASTNode, Expr, Position, Stmt};
 
 use super::columns::{column_of, each_node, is_variable};
-use super::{Body, Facts, Found, TargetColumn, at, suggest};
+use super::written::{Value, Values};
+use super::{Body, Facts, Found, TargetColumn, Written, at, suggest};
 use crate::diagnostic::Diagnostic;
 use crate::script::{SourceText, literal};
 
@@ -23,6 +24,8 @@ struct Key {
     position: Position,
     /// The table whose id it gets, where that can be seen.
     entity: Option<String>,
+    /// The literals it may get.
+    values: Vec<Value>,
 }
 
 /// Keys of the maps that `transform` returns.
@@ -35,9 +38,16 @@ struct Returned {
     is_partial: bool,
 }
 
-pub(super) fn check(definition: &Body, file: &SourceText, facts: &Facts, found: &mut Found) {
+pub(super) fn check(
+    definition: &Body,
+    values: &Values<'_>,
+    file: &SourceText,
+    facts: &Facts,
+    found: &mut Found,
+) {
     let mut walk = Walk {
         definition,
+        values,
         many: facts.many,
         seen: BTreeSet::new(),
         returned: Returned::default(),
@@ -69,6 +79,20 @@ pub(super) fn check(definition: &Body, file: &SourceText, facts: &Facts, found: 
         };
         found.problems.push(at(problem, file, *position));
     }
+    if !returned.is_partial {
+        found.sets = Some(returned.keys.iter().map(|key| key.name.clone()).collect());
+    }
+    for key in &returned.keys {
+        for value in &key.values {
+            let (line, column) = literal::line_column(value.position);
+            found.literals.push(Written {
+                column: key.name.clone(),
+                value: value.scalar.clone(),
+                place: file.place(line, column),
+                is_certain: value.is_certain,
+            });
+        }
+    }
     if let Some(target) = &facts.target {
         columns(&returned, target, file, facts, found);
     }
@@ -85,6 +109,7 @@ fn columns(
         name,
         position,
         entity,
+        ..
     } in &returned.keys
     {
         let problem = match target.iter().find(|column| column.name == *name) {
@@ -137,6 +162,7 @@ fn columns(
 
 struct Walk<'a> {
     definition: &'a Body,
+    values: &'a Values<'a>,
     many: bool,
     /// Variables already followed.
     seen: BTreeSet<String>,
@@ -144,6 +170,15 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    fn key(&self, name: &str, position: Position, value: &Expr) -> Key {
+        Key {
+            name: name.to_owned(),
+            position,
+            entity: entity_of(value, self.definition),
+            values: self.values.of(value, self.definition),
+        }
+    }
+
     /// The value of a block is that of its last statement.
     fn last_of(&mut self, statements: &[Stmt]) {
         match statements.last() {
@@ -164,12 +199,10 @@ impl Walk<'_> {
     fn follow(&mut self, expr: &Expr, in_list: bool) {
         match expr {
             Expr::Map(map, _) => {
-                let keys = map.0.iter().map(|(key, value)| Key {
-                    name: key.name.to_string(),
-                    position: key.pos,
-                    entity: entity_of(value, self.definition),
-                });
-                self.returned.keys.extend(keys);
+                for (key, value) in &map.0 {
+                    let key = self.key(&key.name, key.pos, value);
+                    self.returned.keys.push(key);
+                }
             }
             Expr::Array(items, _) if self.many && !in_list => {
                 items.iter().for_each(|item| self.follow(item, true));
@@ -205,11 +238,7 @@ impl Walk<'_> {
             ASTNode::Stmt(Stmt::Assignment(assignment)) => {
                 let left = &assignment.1.lhs;
                 if let Some((column, position)) = column_of(left, name) {
-                    keys.push(Key {
-                        name: column.to_owned(),
-                        position,
-                        entity: entity_of(&assignment.1.rhs, self.definition),
-                    });
+                    keys.push(self.key(column, position, &assignment.1.rhs));
                 } else if is_variable(left, name) {
                     given.push(assignment.1.rhs.clone());
                 } else if let Expr::Index(index, ..) = left
@@ -217,11 +246,7 @@ impl Walk<'_> {
                 {
                     match &index.rhs {
                         Expr::StringConstant(key, position) => {
-                            keys.push(Key {
-                                name: key.to_string(),
-                                position: *position,
-                                entity: entity_of(&assignment.1.rhs, self.definition),
-                            });
+                            keys.push(self.key(key, *position, &assignment.1.rhs));
                         }
                         _ => is_partial = true,
                     }

@@ -1,0 +1,64 @@
+//! Literals that a CHECK of the target refuses: the target itself is asked.
+
+use super::sql_words::{Word, words};
+use crate::catalog::Table;
+use crate::db::{DbError, Session, ident, literal};
+use crate::diagnostic::Diagnostic;
+use crate::script::Written;
+use crate::value::{Scalar, fit};
+
+/// One finding per literal that a CHECK on that column alone refuses.
+pub(super) async fn refused(
+    literals: &[Written],
+    table: &Table,
+    target: &mut Session,
+) -> Result<Vec<Diagnostic>, DbError> {
+    let mut findings = Vec::new();
+    for check in &table.checks {
+        let mut mentioned = table
+            .columns
+            .iter()
+            .filter(|c| names(&check.expression, &c.name));
+        let (Some(column), None) = (mentioned.next(), mentioned.next()) else {
+            continue;
+        };
+        for written in literals
+            .iter()
+            .filter(|l| l.column == column.name && l.is_certain)
+        {
+            let mut text = Vec::new();
+            let fits = matches!(fit(&written.value, &column.logical, &mut text), Ok(true));
+            if !fits || matches!(written.value, Scalar::Null) {
+                continue;
+            }
+            let value = literal(target.engine(), &String::from_utf8_lossy(&text))?;
+            // an expression that only means something on the table itself is left to the run
+            let asked = target
+                .query(&format!(
+                    "select ({}) is false from (select {value}::{} as {}) {}",
+                    check.expression,
+                    column.type_name,
+                    ident(&column.name),
+                    ident(&table.name.name)
+                ))
+                .await;
+            let Ok(rows) = asked else { continue };
+            if rows.raw(0, 0) == Some(b"t") {
+                findings.push(
+                    Diagnostic::error(format!(
+                        "`{}` of `{}` does not take this value: check `{}` refuses it",
+                        column.name, table.name, check.name
+                    ))
+                    .at(written.place.clone())
+                    .hint(format!("the target wants {}", check.expression)),
+                );
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// The expression has this column as a word of its own; what stands in a text is none.
+fn names(expression: &str, column: &str) -> bool {
+    words(expression).contains(&Word::Name(column.to_owned()))
+}
