@@ -19,6 +19,7 @@ mod setup;
 mod signals;
 mod status;
 mod test;
+mod verify;
 mod why;
 
 use std::ffi::OsString;
@@ -58,6 +59,7 @@ enum Command {
     Exec(migrate::ExecArgs),
     Run(migrate::RunArgs),
     Status(status::StatusArgs),
+    Verify(verify::VerifyArgs),
     Quarantine(quarantine::QuarantineArgs),
     Why(why::WhyArgs),
     Report(report::ReportArgs),
@@ -71,7 +73,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Move rows", &["plan", "exec", "run"]),
     (
         "Prove it",
-        &["status", "quarantine", "why", "report", "print"],
+        &["status", "verify", "quarantine", "why", "report", "print"],
     ),
 ];
 
@@ -107,6 +109,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Failure> {
             | Command::Status(_)
             | Command::Quarantine(_)
             | Command::Why(_)
+            | Command::Verify(_)
     );
     let mut answer = answer(&cli.global, cli.command).await?;
     if names_commands {
@@ -126,6 +129,7 @@ async fn answer(global: &Global, command: Command) -> Result<Answer, Failure> {
         Command::Exec(args) => migrate::exec(global, args).await,
         Command::Run(args) => migrate::run(global, args).await,
         Command::Status(args) => status::run(global, &args).await,
+        Command::Verify(args) => verify::run(global, &args).await,
         Command::Quarantine(args) => quarantine::run(global, &args).await,
         Command::Why(args) => why::run(global, &args).await,
         Command::Report(args) => report::run(global, &args).await,

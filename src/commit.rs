@@ -10,6 +10,8 @@ mod evidence;
 mod fate;
 mod land;
 mod look;
+#[cfg(feature = "failpoints")]
+mod mutant;
 mod prior;
 mod statements;
 pub mod tracking;

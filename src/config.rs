@@ -213,6 +213,12 @@ pub fn failpoint() -> Option<String> {
     }
 }
 
+/// What the failpoint `mutant.sql` runs inside a chunk's transaction.
+#[cfg(feature = "failpoints")]
+pub fn failpoint_statement() -> Option<String> {
+    std::env::var("RUNNER_FAILPOINT_SQL").ok()
+}
+
 /// The user does not want colours.
 pub fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())

@@ -25,6 +25,7 @@ pub mod commit;
 pub mod diff;
 pub mod pipeline;
 pub mod report;
+pub mod verify;
 
 // What a person touches.
 pub mod cli;

@@ -42,4 +42,7 @@ mod seed_classes;
 mod support;
 mod tracking;
 mod values;
+mod verify;
+mod verify_limits;
+mod verify_why;
 mod writers;

@@ -17,7 +17,7 @@ pub use process::{Output, Running, run_limited};
 pub use project::{NAMESPACE, Project};
 pub use random::Random;
 pub use release::{measuring, release_binary};
-pub use server::{PASSWORD_USER, postgres};
+pub use server::{PASSWORD_USER, postgres, server_tool};
 
 #[test]
 fn every_test_has_databases_of_its_own_and_a_dump_that_shows_every_difference() {

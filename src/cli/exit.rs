@@ -27,6 +27,8 @@ pub(super) enum Exit {
     Interrupted,
     /// Rows to decide, or an expectation missed.
     Undecided,
+    /// Something is other than it should be.
+    Differences,
     /// Refused before the first write.
     Refused,
     /// The command line makes no sense.
@@ -43,6 +45,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Undecided => 3,
+            Self::Differences => 4,
             Self::Refused => 5,
             Self::Interrupted => 130,
         }
@@ -153,12 +156,13 @@ mod tests {
             Exit::Failed,
             Exit::Usage,
             Exit::Refused,
+            Exit::Differences,
             Exit::Undecided,
             Exit::Interrupted,
             Exit::Done,
         ];
         assert!(ranked.windows(2).all(|pair| pair[0] > pair[1]));
-        assert_eq!(ranked.map(Exit::code), [1, 2, 5, 3, 130, 0]);
+        assert_eq!(ranked.map(Exit::code), [1, 2, 5, 4, 3, 130, 0]);
     }
 
     #[test]

@@ -102,6 +102,8 @@ impl Writer {
                 (counts, codes) = taken_back(&counts, codes);
             }
         }
+        #[cfg(feature = "failpoints")]
+        super::mutant::statement(session).await?;
         point("chunk.rows")?;
         let mut sql = String::new();
         if state.engine() == Engine::Postgres {
@@ -258,6 +260,10 @@ async fn write_rows(session: &mut Session, ledger: &Ledger, fates: &Fates) -> Re
             }
         }
     }
+    #[cfg(feature = "failpoints")]
+    let mutants = super::mutant::rows(&ledger.to, &rows);
+    #[cfg(feature = "failpoints")]
+    let rows: Vec<&OutRow> = mutants.iter().collect();
     if !rows.is_empty() {
         insert(session, &ledger.to, &rows).await?;
     }

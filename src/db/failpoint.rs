@@ -1,4 +1,5 @@
-//! Named points at which a test kills or fails the program: `RUNNER_FAILPOINT=name[:nth][:action]`.
+//! Named points at which a test kills or fails the program: `RUNNER_FAILPOINT=name[:nth][:action]`, where nth 0
+//! means every time.
 //!
 //! Without the feature `failpoints` every point is an empty inline function.
 
@@ -50,7 +51,7 @@ pub fn failpoint(name: &str) -> Action {
         .entry(name.to_owned())
         .or_default();
     *count += 1;
-    if *count != *nth {
+    if *nth != 0 && *count != *nth {
         return Action::Go;
     }
     match action.as_str() {

@@ -111,6 +111,25 @@ impl Rule {
         Self::parse(&source, library)
     }
 
+    /// A rule out of texts that were kept: path and text, the rule first, then the libraries it reaches.
+    pub fn stored(texts: &[(String, String)]) -> Result<Self, Vec<Diagnostic>> {
+        let mut files = texts.iter().map(|(path, text)| SourceText {
+            path: path.clone(),
+            text: text.as_str().into(),
+        });
+        let Some(first) = files.next() else {
+            return Err(vec![Diagnostic::error(
+                "the rule that was applied is not in the state",
+            )]);
+        };
+        Self::parse(
+            &first,
+            &Library {
+                files: files.collect(),
+            },
+        )
+    }
+
     /// The same from a text that is not, or not yet, a file.
     pub fn parse(source: &SourceText, library: &Library) -> Result<Self, Vec<Diagnostic>> {
         let outline = script::outline(source).map_err(|problem| vec![problem])?;

@@ -275,7 +275,7 @@ impl State {
     }
 }
 
-fn key(stored: Option<String>) -> Result<Option<Key>, StateError> {
+pub(super) fn key(stored: Option<String>) -> Result<Option<Key>, StateError> {
     stored
         .map(|text| {
             serde_json::from_str(&text)

@@ -48,6 +48,13 @@ impl Server {
     }
 }
 
+/// A program that comes with the server: `pg_dump`, `psql`.
+pub fn server_tool(name: &str) -> PathBuf {
+    let path = find_binaries().expect("a PostgreSQL server").join(name);
+    assert!(path.is_file(), "{} is missing", path.display());
+    path
+}
+
 /// User and group to run a server as: it refuses root.
 #[derive(Clone, Copy)]
 struct Ids {

@@ -1,0 +1,252 @@
+//! What a verification found, as data: per table and class a count, and the first keys with their columns.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::rule::Rule;
+
+/// Differences shown per class and table; all of them are counted.
+const SHOWN_MAX: usize = 200;
+
+/// Why a row differs. The first eight are differences, the others are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// The rule writes it, and the target does not hold it.
+    Missing,
+    /// The target holds it, and nothing derives it.
+    Extraneous,
+    /// Somebody who is not proved to be us wrote it last.
+    TargetEdited,
+    /// The source row is not what it was.
+    SourceChanged,
+    /// The source row is what it was; a parent or a related row is not.
+    LookupChanged,
+    /// It was decided by another version of the rule.
+    RuleChanged,
+    /// Nothing changed, and we wrote it last: our own fault.
+    Corrupt,
+    /// Its source row is gone, or the rule leaves it behind now.
+    Withdrawn,
+    /// An adopted row keeps what it held, as the rule's `existing` says.
+    Kept,
+    /// The rule would write it; the target refused it, and the row is in quarantine.
+    Refused,
+    /// The table is not through: this row's turn has not come.
+    Pending,
+    /// Written by a script: nothing derives it.
+    #[serde(rename = "not-re-derived")]
+    NotRederived,
+}
+
+impl Class {
+    /// The word in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Extraneous => "extraneous",
+            Self::TargetEdited => "target-edited",
+            Self::SourceChanged => "source-changed",
+            Self::LookupChanged => "lookup-changed",
+            Self::RuleChanged => "rule-changed",
+            Self::Corrupt => "corrupt",
+            Self::Withdrawn => "withdrawn",
+            Self::Kept => "kept",
+            Self::Refused => "refused",
+            Self::Pending => "pending",
+            Self::NotRederived => "not-re-derived",
+        }
+    }
+
+    /// Whether the target is other than it should be.
+    pub fn differs(self) -> bool {
+        !matches!(
+            self,
+            Self::Kept | Self::Refused | Self::Pending | Self::NotRederived
+        )
+    }
+
+    /// The source, or what it is read with, moved on after the run: not the target's fault.
+    pub fn moved(self) -> bool {
+        matches!(
+            self,
+            Self::SourceChanged | Self::LookupChanged | Self::RuleChanged | Self::Withdrawn
+        )
+    }
+}
+
+/// One row that differs. No cell values.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Difference {
+    /// The source key.
+    pub key: String,
+    /// The target row.
+    pub id: Option<Uuid>,
+    /// Target columns that differ.
+    pub columns: Vec<String>,
+}
+
+/// The rows of one class.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// All of them.
+    pub count: u64,
+    /// The first.
+    pub rows: Vec<Difference>,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, difference: Difference) {
+        self.count += 1;
+        if self.rows.len() < SHOWN_MAX {
+            self.rows.push(difference);
+        }
+    }
+}
+
+/// A question about the whole table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// `references`, `legacy_ids`, `reconcile`, `sequence` …
+    pub name: String,
+    /// It holds; `None` when it could not be asked.
+    pub ok: Option<bool>,
+    /// The answer as a sentence.
+    pub text: String,
+    /// The query that tells.
+    pub query: String,
+}
+
+/// What is proved of one table.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct TableProof {
+    /// The rule.
+    pub rule: String,
+    /// Its target table.
+    pub target: String,
+    /// *transform* fingerprint of the rule as it was applied: what was derived by.
+    pub transform_fp: String,
+    /// Every row was derived; false for samples and procedures.
+    pub whole: bool,
+    /// Source rows that were derived.
+    pub derived: u64,
+    /// Of those, rows that the rule writes.
+    pub written: u64,
+    /// Of those, rows that it leaves behind.
+    pub skipped: u64,
+    /// Of those, rows that it rejects.
+    pub rejected: u64,
+    /// Target rows that were compared.
+    pub compared: u64,
+    /// Cells that were compared.
+    pub cells: u64,
+    /// Rows that differ, or would be mistaken for it, by class.
+    pub classes: BTreeMap<Class, Tally>,
+    /// Questions about the whole table.
+    pub checks: Vec<Check>,
+    /// Target columns that are left to the target and not compared.
+    pub not_compared: Vec<String>,
+    /// What cannot be said about this table, as sentences.
+    pub notes: Vec<String>,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+impl TableProof {
+    pub(super) fn new(rule: &Rule, transform_fp: &str) -> Self {
+        Self {
+            rule: rule.name.clone(),
+            target: rule.header.target.clone(),
+            transform_fp: transform_fp.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn add(&mut self, class: Class, difference: Difference) {
+        self.classes.entry(class).or_default().add(difference);
+    }
+
+    /// Rows of a class.
+    pub fn count(&self, class: Class) -> u64 {
+        self.classes.get(&class).map_or(0, |tally| tally.count)
+    }
+
+    /// Rows that differ, and questions that were answered with no.
+    pub fn differences(&self) -> u64 {
+        let rows = self.classes.iter().filter(|(class, _)| class.differs());
+        let failed = self.checks.iter().filter(|c| c.ok == Some(false)).count();
+        rows.map(|(_, tally)| tally.count).sum::<u64>() + failed as u64
+    }
+
+    /// The same, as far as the target itself is other than what was written into it.
+    pub fn faults(&self) -> u64 {
+        let rows = self
+            .classes
+            .iter()
+            .filter(|(class, _)| class.differs() && !class.moved());
+        let failed = self.checks.iter().filter(|c| c.ok == Some(false)).count();
+        rows.map(|(_, tally)| tally.count).sum::<u64>() + failed as u64
+    }
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Verification {
+    /// By table, parents first.
+    pub tables: Vec<TableProof>,
+    /// Rules that were not verified, and why.
+    pub not_run: Vec<(String, String)>,
+    /// The source's name for what was read.
+    pub source_snapshot: String,
+    /// The source's clock.
+    pub source_time: String,
+    /// The target's name for what was read.
+    pub target_snapshot: String,
+    /// What ids are computed with; not shown, it could be used to guess them.
+    #[serde(skip)]
+    pub namespace: Uuid,
+}
+
+impl Verification {
+    /// Everything that differs.
+    pub fn differences(&self) -> u64 {
+        self.tables.iter().map(TableProof::differences).sum()
+    }
+}
+
+/// The rule in the folder is not the one that was applied: said once, by both fingerprints.
+pub(super) fn held_against_folder(
+    proof: &mut TableProof,
+    applied: &Rule,
+    now: Option<&std::sync::Arc<Rule>>,
+) {
+    let Some(now) = now else {
+        proof.notes.push(
+            "its file is no longer in the folder of rules; it was verified by the text that was applied".into(),
+        );
+        return;
+    };
+    if now.fingerprints.transform != applied.fingerprints.transform {
+        let query = format!(
+            "applied {}, now {}",
+            short(&applied.fingerprints.transform),
+            short(&now.fingerprints.transform)
+        );
+        proof.checks.push(Check {
+            name: Class::RuleChanged.word().into(),
+            ok: Some(false),
+            text: format!(
+                "{} changed since it was applied; the rows were verified by the rule as it was applied. `runner exec {} --restart` applies it as it is now",
+                now.path.display(),
+                proof.rule
+            ),
+            query,
+        });
+    }
+}
+
+fn short(fingerprint: &str) -> &str {
+    &fingerprint[..fingerprint.len().min(12)]
+}

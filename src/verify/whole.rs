@@ -1,0 +1,313 @@
+//! Questions about a table as a whole, each answered by the databases: references, legacy ids, sums, sequences.
+
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+
+use super::derive::Chunk;
+use super::outcome::{Check, Class, TableProof};
+use super::{VerifyError, World};
+use crate::db::{DbError, Engine, Session, ident, literal};
+use crate::row::Verdict;
+use crate::rule::Rule;
+use crate::source::PageQuery;
+use crate::target::Destination;
+
+/// The reconciled source columns added up by what the rule says about their rows, in exact decimals.
+pub(super) struct Sums(Vec<Sum>);
+
+struct Sum {
+    column: String,
+    skipped: Option<Decimal>,
+    rejected: Option<Decimal>,
+}
+
+impl Sums {
+    pub(super) fn new(rule: &Rule) -> Self {
+        Self(
+            rule.header
+                .reconcile
+                .iter()
+                .map(|pair| Sum {
+                    column: pair.source.clone(),
+                    skipped: Some(Decimal::ZERO),
+                    rejected: Some(Decimal::ZERO),
+                })
+                .collect(),
+        )
+    }
+
+    pub(super) fn add(&mut self, chunk: &Chunk) {
+        for sum in &mut self.0 {
+            let Some(column) = chunk.rows.column(&sum.column) else {
+                continue;
+            };
+            for (row, judged) in chunk.judged.iter().enumerate() {
+                let side = match &judged.verdict {
+                    Verdict::Write(_) => continue,
+                    Verdict::Skip(_) => &mut sum.skipped,
+                    Verdict::Reject(_) => &mut sum.rejected,
+                };
+                if let Some(text) = chunk.rows.text(row, column) {
+                    let value = text.ok().and_then(|t| Decimal::from_str_exact(&t).ok());
+                    *side = side.zip(value).and_then(|(a, b)| a.checked_add(b));
+                }
+            }
+        }
+    }
+}
+
+/// Asks everything about the table of an ordinary rule.
+pub(super) async fn table(
+    world: &mut World<'_>,
+    rule: &Rule,
+    query: &PageQuery,
+    to: &Destination,
+    sums: Sums,
+    proof: &mut TableProof,
+) -> Result<(), VerifyError> {
+    references(&mut world.target, to, proof).await?;
+    legacy_ids(&mut world.target, rule, to, proof).await?;
+    sequences(&mut world.target, to, proof).await?;
+    // a row that was refused is in neither sum of what the rule says, so sums are held where there is none
+    if proof.whole && proof.count(Class::Refused) == 0 && proof.count(Class::Pending) == 0 {
+        reconcile(world, rule, query, to, sums, proof).await?;
+    }
+    Ok(())
+}
+
+/// A script writes this table: its rows cannot be derived, the table as a whole can be asked about.
+pub(super) async fn procedure(
+    world: &mut World<'_>,
+    rule: &Rule,
+    to: &Destination,
+    proof: &mut TableProof,
+) -> Result<(), VerifyError> {
+    let account = world.state.account(&mut world.target, &rule.name).await?;
+    let tally = proof.classes.entry(Class::NotRederived).or_default();
+    tally.count = u64::try_from(account.counts.target_rows).unwrap_or(0);
+    proof
+        .notes
+        .push("a script wrote these rows: they are counted, and not derived again".into());
+    references(&mut world.target, to, proof).await?;
+    legacy_ids(&mut world.target, rule, to, proof).await?;
+    sequences(&mut world.target, to, proof).await
+}
+
+/// A number; a question that this role may not ask is no answer.
+async fn count(session: &mut Session, sql: &str) -> Result<Option<i64>, VerifyError> {
+    let postgres = session.engine() == Engine::Postgres;
+    if postgres {
+        session.execute("savepoint runner_count").await?;
+    }
+    let answer = match session.query(sql).await {
+        Ok(rows) => super::cell(&rows, 0).parse().ok(),
+        Err(error) if session.is_broken() => return Err(error.into()),
+        Err(_) if postgres => {
+            let back = "rollback to savepoint runner_count";
+            session.execute(back).await?;
+            None
+        }
+        Err(_) => None,
+    };
+    if postgres {
+        session.execute("release savepoint runner_count").await?;
+    }
+    Ok(answer)
+}
+
+/// A check that wants the answer 0.
+fn none_of(name: &str, found: Option<i64>, what: impl Fn(i64) -> String, query: String) -> Check {
+    Check {
+        name: name.into(),
+        ok: found.map(|n| n == 0),
+        text: found.map_or_else(|| "this role may not ask".into(), what),
+        query,
+    }
+}
+
+async fn references(
+    session: &mut Session,
+    to: &Destination,
+    proof: &mut TableProof,
+) -> Result<(), VerifyError> {
+    for key in &to.table.foreign_keys {
+        let set: Vec<String> = key
+            .columns
+            .iter()
+            .map(|c| format!("c.{} is not null", ident(c)))
+            .collect();
+        let joined: Vec<String> = key
+            .columns
+            .iter()
+            .zip(&key.ref_columns)
+            .map(|(c, r)| format!("p.{} = c.{}", ident(r), ident(c)))
+            .collect();
+        let sql = format!(
+            "select count(*) from {} c where {} and not exists (select 1 from {} p where {})",
+            to.sql(),
+            set.join(" and "),
+            key.table.sql(to.engine),
+            joined.join(" and ")
+        );
+        let found = count(session, &sql).await?;
+        let what = |n| {
+            format!(
+                "{n} rows refer by {} to rows that are not in {}",
+                key.columns.join(", "),
+                key.table
+            )
+        };
+        proof
+            .checks
+            .push(none_of("references", found, what, sql.clone()));
+    }
+    Ok(())
+}
+
+async fn legacy_ids(
+    session: &mut Session,
+    rule: &Rule,
+    to: &Destination,
+    proof: &mut TableProof,
+) -> Result<(), VerifyError> {
+    let Some(legacy) = rule.header.legacy.as_ref().filter(|_| !rule.header.many) else {
+        return Ok(());
+    };
+    let sql = format!(
+        "select count(*) from (select {0} from {1} where {0} is not null group by {0} having count(*) > 1) d",
+        ident(legacy),
+        to.sql()
+    );
+    let found = count(session, &sql).await?;
+    let what = |n| format!("{n} legacy keys are carried by more than one row");
+    proof
+        .checks
+        .push(none_of("legacy_ids", found, what, sql.clone()));
+    Ok(())
+}
+
+/// What a sequence gives next must not be there already.
+async fn sequences(
+    session: &mut Session,
+    to: &Destination,
+    proof: &mut TableProof,
+) -> Result<(), VerifyError> {
+    if to.engine == Engine::Sqlite {
+        return Ok(());
+    }
+    for column in &to.table.columns {
+        let from_sequence = column.identity.is_some()
+            || column
+                .default
+                .as_ref()
+                .is_some_and(|d| d.expression.contains("nextval("));
+        if !from_sequence {
+            continue;
+        }
+        let table = literal(to.engine, &to.sql())?;
+        let name = literal(to.engine, &column.name)?;
+        let named = session
+            .query(&format!("select pg_get_serial_sequence({table}, {name})"))
+            .await?;
+        let sequence = super::cell(&named, 0);
+        if sequence.is_empty() {
+            continue;
+        }
+        let sql = format!(
+            "select case when coalesce((select max({}) from {}), 0) > (select case when is_called then last_value else last_value - 1 end from {sequence}) then 1 else 0 end",
+            ident(&column.name),
+            to.sql()
+        );
+        let found = count(session, &sql).await?;
+        let what = |n| match n {
+            0 => format!("the sequence of {} is ahead of every row", column.name),
+            _ => format!(
+                "the sequence of {} would give numbers that are taken",
+                column.name
+            ),
+        };
+        proof
+            .checks
+            .push(none_of("sequence", found, what, sql.clone()));
+    }
+    Ok(())
+}
+
+async fn reconcile(
+    world: &mut World<'_>,
+    rule: &Rule,
+    query: &PageQuery,
+    to: &Destination,
+    sums: Sums,
+    proof: &mut TableProof,
+) -> Result<(), VerifyError> {
+    for (pair, parts) in rule.header.reconcile.iter().zip(sums.0) {
+        let engine = world.source.session().engine();
+        let from = if let Some(from) = &query.from {
+            format!("({from}) r")
+        } else {
+            let condition = query.condition.as_ref();
+            let condition = condition.map(|c| format!(" where {c}")).unwrap_or_default();
+            format!("(select * from {}{condition}) r", query.base.sql(engine))
+        };
+        let source_sql = sum_sql(engine, &pair.source, &from, "");
+        let legacy = rule
+            .header
+            .legacy
+            .as_ref()
+            .map(|l| format!(" where {} is not null", ident(l)))
+            .unwrap_or_default();
+        let target_sql = sum_sql(to.engine, &pair.target, &to.sql(), &legacy);
+        let source = total(world.source.session(), &source_sql).await?;
+        let target = total(&mut world.target, &target_sql).await?;
+        let added = [target, parts.rejected, parts.skipped]
+            .into_iter()
+            .try_fold(Decimal::ZERO, |sum, part| sum.checked_add(part?));
+        proof.checks.push(Check {
+            name: "reconcile".into(),
+            ok: Some(source.is_some() && source == added),
+            text: format!(
+                "{}: source {}, target {} + rejected {} + skipped {}",
+                pair.name,
+                shown(source),
+                shown(target),
+                shown(parts.rejected),
+                shown(parts.skipped)
+            ),
+            query: format!("-- source\n{source_sql}\n-- target\n{target_sql}"),
+        });
+    }
+    Ok(())
+}
+
+fn sum_sql(engine: Engine, column: &str, from: &str, condition: &str) -> String {
+    match engine {
+        Engine::Postgres => format!(
+            "select coalesce(sum({}), 0)::text from {from}{condition}",
+            ident(column)
+        ),
+        // SQLite's own sum is a float: the single values are added up here
+        Engine::Sqlite => format!("select {0} from {from}{condition}", ident(column)),
+    }
+}
+
+async fn total(session: &mut Session, sql: &str) -> Result<Option<Decimal>, DbError> {
+    let rows = session
+        .copy_out(sql, Arc::from(["sum".to_owned()]), None)
+        .await?;
+    let mut sum = Some(Decimal::ZERO);
+    for row in 0..rows.len() {
+        if let Some(cell) = rows.cell(row, 0) {
+            let value = Decimal::from_str_exact(&String::from_utf8_lossy(&cell)).ok();
+            sum = sum
+                .zip(value)
+                .and_then(|(sum, value)| sum.checked_add(value));
+        }
+    }
+    Ok(sum)
+}
+
+fn shown(sum: Option<Decimal>) -> String {
+    sum.map_or_else(|| "not a finite decimal".into(), |s| s.to_string())
+}
