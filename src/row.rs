@@ -9,5 +9,6 @@ mod verdict;
 pub use answers::{Answers, IdAnswer, LookupAnswer};
 pub use copy_text::{escape_into, unescape};
 pub use key::Key;
+pub(crate) use key::put_measured;
 pub use rows::{NotUtf8, ReadFault, Rows};
 pub use verdict::{Code, ColumnSet, Judged, Note, OutRow, Reject, Stage, Verdict};

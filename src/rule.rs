@@ -17,6 +17,8 @@ mod lint;
 mod lint_tests;
 mod load;
 mod masking;
+#[cfg(test)]
+mod name_tests;
 mod pin;
 mod read;
 mod scribe;

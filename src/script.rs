@@ -3,6 +3,7 @@
 //! A rule is compiled once per script thread, with the host's functions and the project's own
 //! libraries. Nothing here reads a database: what a script may know is handed to it.
 
+mod calls;
 mod columns;
 mod compare;
 mod context;
@@ -18,6 +19,8 @@ mod listing;
 mod literal;
 mod made;
 mod outline;
+mod prepare;
+mod prepared;
 mod procedure;
 #[cfg(test)]
 mod procedure_tests;
@@ -50,7 +53,7 @@ pub use host::{Answer, Database, Host, HostCall, HostReply};
 pub use lint::{Facts, Found, TargetColumn, Written, lint};
 pub use literal::{Entry, Literal, Node};
 pub use made::{Made, MadeValue};
-pub use outline::{Function, Outline, outline, shadowing};
+pub use outline::{Function, Outline, mistaken, outline, shadowing};
 pub use procedure::Procedure;
 pub use program::{Program, Said};
 pub use session::{Session, is_incomplete};

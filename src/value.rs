@@ -21,8 +21,9 @@ mod type_name;
 
 pub use canonical::{Storage, canonical, sqlite_keeps};
 pub use convert::Conversion;
-pub use fit::fit;
+pub use fit::{fit, fit_text, same_text};
 pub use json::canonical_jsonb;
+pub(crate) use json::put_string as put_json_string;
 pub use pair::{Pair, pair};
 pub use table::{pair_table, types_markdown};
 pub use time::{Moment, date_in};

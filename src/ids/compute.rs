@@ -3,7 +3,10 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::row::Key;
+use crate::row::{Key, put_measured};
+
+/// Room for what is hashed of most rows.
+const NAME_BYTES: usize = 64;
 
 /// How the id is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -24,10 +27,13 @@ pub enum IdKind {
 /// the low 48 bits of the key with the sign bit flipped, so that negative keys sort first; a key
 /// that is not a single integer falls back to v5.
 pub fn id_for(namespace: Uuid, table: &str, key: &Key, extra: &[&str], kind: IdKind) -> Uuid {
-    let mut name = format!("{}:{table}", table.len()).into_bytes();
-    name.extend_from_slice(&key.encode());
+    let mut name = Vec::with_capacity(NAME_BYTES);
+    put_measured(table, &mut name);
+    for part in &key.0 {
+        put_measured(part, &mut name);
+    }
     for text in extra {
-        name.extend_from_slice(format!("{}:{text}", text.len()).as_bytes());
+        put_measured(text, &mut name);
     }
     match (kind, ordered_bits(key)) {
         (IdKind::Ordered, Some(bits)) => {

@@ -6,10 +6,7 @@ use std::borrow::Cow;
 /// Appends `text` to `out` the way COPY text wants a cell (NULL is `\N`, written by the caller).
 pub fn escape_into(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
-    while let Some(at) = rest
-        .iter()
-        .position(|b| matches!(b, b'\\' | b'\n' | b'\r' | b'\t' | 8 | 11 | 12))
-    {
+    while let Some(at) = escaped_at(rest) {
         out.extend_from_slice(&rest[..at]);
         out.extend_from_slice(match rest[at] {
             b'\\' => b"\\\\",
@@ -23,6 +20,33 @@ pub fn escape_into(text: &[u8], out: &mut Vec<u8>) {
         rest = &rest[at + 1..];
     }
     out.extend_from_slice(rest);
+}
+
+/// Bytes looked at together; so few that a short cell is not dearer.
+const BLOCK: usize = 16;
+
+/// Where the first byte lies that is written with a backslash.
+fn escaped_at(text: &[u8]) -> Option<usize> {
+    let is_escaped = |b: &u8| matches!(b, b'\\' | b'\n' | b'\r' | b'\t' | 8 | 11 | 12);
+    let blocks = text.chunks_exact(BLOCK);
+    let tail = blocks.remainder().len();
+    // without a way out of the loop, so that a block is one comparison of a vector
+    let suspects = |block: &[u8]| {
+        block
+            .iter()
+            .map(|b| u8::from(*b < 14) + u8::from(*b == b'\\'))
+            .sum::<u8>()
+    };
+    for (index, block) in blocks.enumerate() {
+        if suspects(block) > 0
+            && let Some(at) = block.iter().position(is_escaped)
+        {
+            return Some(index * BLOCK + at);
+        }
+    }
+    let start = text.len() - tail;
+    let at = text[start..].iter().position(is_escaped)?;
+    Some(start + at)
 }
 
 /// The cell's own bytes. Borrowed when nothing was escaped.

@@ -1,10 +1,18 @@
 //! A source row's key: one or more values as text.
 
 use std::fmt;
+use std::io::Write as _;
 
 /// The key's components as the server's text, in the order of the rule's `key`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub Vec<String>);
+
+/// Appends a text with its length in front: `5:order`.
+pub(crate) fn put_measured(text: &str, out: &mut Vec<u8>) {
+    // a Vec takes everything
+    let _ = write!(out, "{}:", text.len());
+    out.extend_from_slice(text.as_bytes());
+}
 
 impl Key {
     /// A key of one column.
@@ -17,8 +25,7 @@ impl Key {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for part in &self.0 {
-            out.extend_from_slice(format!("{}:", part.len()).as_bytes());
-            out.extend_from_slice(part.as_bytes());
+            put_measured(part, &mut out);
         }
         out
     }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::bound::Copied;
-use crate::catalog::Column;
+use crate::catalog::{Column, Table};
 use crate::row::{ColumnSet, Rows, Stage, escape_into, unescape};
-use crate::value::{Logical, Misfit, Pair, Scalar, fit, pair};
+use crate::script::MadeValue;
+use crate::value::{Logical, Misfit, Pair, Scalar, fit, fit_text, pair, same_text};
 
 const NULL: &[u8] = b"\\N";
 
@@ -19,14 +20,19 @@ pub(super) struct Encoder {
     plain: Vec<u8>,
     sets: Vec<ColumnSet>,
     set: Vec<u16>,
+    /// Of which columns a value of their own type is stored as it is.
+    same: Vec<bool>,
     /// How a typed value last met each column.
     pairs: Vec<Option<(Logical, Pair)>>,
 }
 
 impl Encoder {
-    pub(super) fn new(columns: usize) -> Self {
+    pub(super) fn new(table: &Table) -> Self {
+        let columns = table.columns.len();
+        let same = |column: &Column| same_text(&column.logical);
         Self {
             cells: vec![None; columns],
+            same: table.columns.iter().map(same).collect(),
             bytes: Vec::new(),
             plain: Vec::new(),
             sets: Vec::new(),
@@ -97,6 +103,43 @@ impl Encoder {
         }
         self.cells[usize::from(at)] = Some((start, self.bytes.len()));
         Ok(())
+    }
+
+    /// Sets a column to a value of the script. A text, and a value of the column's own type, go without a copy.
+    pub(super) fn value(
+        &mut self,
+        at: u16,
+        value: MadeValue<'_>,
+        column: &Column,
+        zone: Option<&str>,
+    ) -> Result<(), Misfit> {
+        let logical = &column.logical;
+        let text = value.text(|text| {
+            let text = fit_text(text, logical)?;
+            self.cell(at, text.as_bytes());
+            Ok(())
+        });
+        if let Some(done) = text {
+            return done;
+        }
+        if self.same[usize::from(at)] {
+            let same = value.typed(logical, |text| {
+                let text = fit_text(text, &Logical::Text(None))?;
+                self.cell(at, text.as_bytes());
+                Ok(())
+            });
+            if let Some(done) = same {
+                return done;
+            }
+        }
+        let as_list = matches!(logical, Logical::Array(_));
+        self.scalar(at, &value.scalar(as_list)?, column, zone)
+    }
+
+    fn cell(&mut self, at: u16, plain: &[u8]) {
+        let start = self.bytes.len();
+        escape_into(plain, &mut self.bytes);
+        self.cells[usize::from(at)] = Some((start, self.bytes.len()));
     }
 
     /// Sets a column to a cell of the source row. The sentence of a refusal names the columns.

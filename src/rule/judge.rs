@@ -19,7 +19,7 @@ pub struct Judge {
 
 impl Judge {
     pub(super) fn new(bound: Arc<Inner>, program: Program) -> Self {
-        let encoder = Encoder::new(bound.target.columns.len());
+        let encoder = Encoder::new(&bound.target);
         Self {
             bound,
             program,
@@ -144,13 +144,8 @@ impl Judge {
                 let message = format!("`{name}` is computed by the target and cannot be written");
                 return Err(self.program.fault(Diagnostic::error(message).at(place)));
             }
-            let as_list = matches!(column.logical, Logical::Array(_));
-            value
-                .scalar(as_list)
-                .and_then(|scalar| {
-                    self.encoder
-                        .scalar(*at, &scalar, column, bound.rule.header.zone.as_deref())
-                })
+            self.encoder
+                .value(*at, value, column, bound.rule.header.zone.as_deref())
                 .map_err(|misfit| {
                     refuse(
                         Stage::Fit,

@@ -137,12 +137,20 @@ impl Rule {
             .reached(&outline.modules)
             .map_err(|problem| vec![problem])?;
         let mut problems = script::shadowing(source, &outline);
+        let mut outlines = Vec::with_capacity(libs.len());
         for lib in &libs {
             match script::outline(lib) {
-                Ok(outline) => problems.extend(script::shadowing(lib, &outline)),
+                Ok(outline) => {
+                    problems.extend(script::shadowing(lib, &outline));
+                    outlines.push((lib, outline));
+                }
                 Err(problem) => problems.push(problem),
             }
         }
+        let files: Vec<_> = std::iter::once((source, &outline))
+            .chain(outlines.iter().map(|(lib, outline)| (*lib, outline)))
+            .collect();
+        problems.extend(script::mistaken(&files));
         if !problems.is_empty() {
             return Err(problems);
         }

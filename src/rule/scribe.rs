@@ -34,7 +34,7 @@ impl Scribe {
     /// For the rows of `rule`; `target` is its table.
     pub fn new(rule: Arc<Rule>, target: Arc<Table>, namespace: Uuid) -> Self {
         Self {
-            encoder: Encoder::new(target.columns.len()),
+            encoder: Encoder::new(&target),
             rule,
             target,
             namespace,

@@ -80,12 +80,20 @@ fn keep(context: &Context, line: String) {
     }
 }
 
+/// What was compiled.
+pub(super) struct Compiled {
+    pub(super) rule: AST,
+    /// By the name of their module.
+    pub(super) libs: Vec<(String, AST)>,
+}
+
 /// Compiles a rule and its libraries for `engine`.
 pub(super) fn compile(
     engine: &mut Engine,
     rule: &SourceText,
     libs: &[SourceText],
-) -> Result<AST, Diagnostic> {
+) -> Result<Compiled, Diagnostic> {
+    let mut compiled = Vec::with_capacity(libs.len());
     let constants = publish_constants(engine, rule, libs)?;
     for lib in libs {
         let mut ast = compile_file(engine, lib, &constants)?;
@@ -99,10 +107,14 @@ pub(super) fn compile(
             }
         }
         engine.register_static_module(lib.stem(), module.into());
+        compiled.push((lib.stem().to_owned(), ast));
     }
     let mut ast = compile_file(engine, rule, &constants)?;
     ast.set_source(rule.path.as_str());
-    Ok(ast)
+    Ok(Compiled {
+        rule: ast,
+        libs: compiled,
+    })
 }
 
 fn compile_file(

@@ -1,11 +1,13 @@
 //! JSON for scripts: numbers stay exact, and what is written is Postgres' canonical jsonb text.
 
+use std::fmt::Write as _;
+
 use rhai::{Array, Dynamic, ImmutableString, Map};
 use rust_decimal::Decimal;
 
 use super::row::Row;
 use super::typed::Typed;
-use crate::value::{Logical, Misfit};
+use crate::value::{Logical, Misfit, put_json_string};
 
 /// Deeper nesting is refused, so that no input can exhaust the stack.
 const DEPTH_MAX: usize = 128;
@@ -95,15 +97,21 @@ impl Reader<'_> {
         let mut out = String::new();
         self.at += 1;
         loop {
-            let Some(c) = self.text[self.at..].chars().next() else {
+            let rest = &self.text[self.at..];
+            // runs end only before ASCII, so they are whole characters
+            let run = rest
+                .bytes()
+                .position(|byte| byte < b' ' || byte == b'"' || byte == b'\\');
+            let Some(run) = run else {
+                self.at = self.text.len();
                 return Err(self.problem("a text does not end"));
             };
-            self.at += c.len_utf8();
-            match c {
-                '"' => return Ok(out),
-                '\\' => out.push(self.escape()?),
-                c if c < ' ' => return Err(self.problem("a control character in a text")),
-                c => out.push(c),
+            out.push_str(&rest[..run]);
+            self.at += run + 1;
+            match rest.as_bytes()[run] {
+                b'"' => return Ok(out),
+                b'\\' => out.push(self.escape()?),
+                _ => return Err(self.problem("a control character in a text")),
             }
         }
     }
@@ -251,22 +259,22 @@ fn write_at(value: &Dynamic, out: &mut String, depth: usize) -> Result<(), Misfi
     }
     if value.is_unit() {
         out.push_str("null");
-    } else if let Ok(flag) = value.as_bool() {
-        out.push_str(if flag { "true" } else { "false" });
-    } else if let Ok(number) = value.as_int() {
-        out.push_str(&number.to_string());
-    } else if let Ok(number) = value.as_decimal() {
-        out.push_str(&number.to_string());
+    } else if let Some(text) = value.read_lock::<ImmutableString>() {
+        write_text(&text, out)?;
     } else if let Some(typed) = value.read_lock::<Typed>() {
         write_typed(&typed, out)?;
-    } else if let Ok(text) = value.as_immutable_string_ref() {
-        write_text(&text, out)?;
+    } else if let Ok(number) = value.as_int() {
+        let _ = write!(out, "{number}");
+    } else if let Ok(flag) = value.as_bool() {
+        out.push_str(if flag { "true" } else { "false" });
+    } else if let Ok(number) = value.as_decimal() {
+        let _ = write!(out, "{number}");
     } else if let Ok(letter) = value.as_char() {
         write_text(letter.encode_utf8(&mut [0; 4]), out)?;
     } else if let Some(map) = value.read_lock::<Map>() {
         // jsonb orders keys by length, then by bytes
         let mut entries: Vec<(&str, &Dynamic)> = map.iter().map(|(k, v)| (k.as_str(), v)).collect();
-        entries.sort_by_key(|(key, _)| (key.len(), *key));
+        entries.sort_unstable_by_key(|(key, _)| (key.len(), *key));
         out.push('{');
         for (at, (key, item)) in entries.into_iter().enumerate() {
             out.push_str(if at == 0 { "" } else { ", " });
@@ -320,27 +328,13 @@ fn write_typed(typed: &Typed, out: &mut String) -> Result<(), Misfit> {
 }
 
 fn write_text(text: &str, out: &mut String) -> Result<(), Misfit> {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\0' => {
-                return Err(Misfit {
-                    code: "nul_byte",
-                    why: "a text holds a NUL, which the target cannot hold".to_owned(),
-                });
-            }
-            c if c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
+    if memchr::memchr(0, text.as_bytes()).is_some() {
+        return Err(Misfit {
+            code: "nul_byte",
+            why: "a text holds a NUL, which the target cannot hold".to_owned(),
+        });
     }
-    out.push('"');
+    put_json_string(text, out);
     Ok(())
 }
 

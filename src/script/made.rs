@@ -1,11 +1,14 @@
 //! What `transform` returned, in neutral terms.
 
-use rhai::{Array, Dynamic, Map};
+use rhai::{Array, Dynamic, ImmutableString, Map};
 
 use super::json;
 use super::row::Row;
 use super::typed::Typed;
-use crate::value::{Misfit, Scalar};
+use crate::value::{Logical, Misfit, Scalar};
+
+/// Room for the JSON text of a small map, so that it does not grow piece by piece.
+const JSON_BYTES: usize = 256;
 
 /// One map of target columns.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +33,18 @@ impl Made {
 }
 
 impl MadeValue<'_> {
+    /// What `with` makes of a text; `None` when this is none.
+    pub fn text<T>(&self, with: impl FnOnce(&str) -> T) -> Option<T> {
+        let text = self.0.read_lock::<ImmutableString>()?;
+        Some(with(text.as_str()))
+    }
+
+    /// What `with` makes of the canonical text of a value of this type; `None` when it is of another.
+    pub fn typed<T>(&self, logical: &Logical, with: impl FnOnce(&str) -> T) -> Option<T> {
+        let typed = self.0.read_lock::<Typed>()?;
+        (typed.logical == *logical).then(|| with(typed.text.as_str()))
+    }
+
     /// The value for a target column; `as_list` where that column holds an array.
     pub fn scalar(&self, as_list: bool) -> Result<Scalar, Misfit> {
         scalar(self.0, as_list)
@@ -40,11 +55,11 @@ pub(super) fn scalar(value: &Dynamic, as_list: bool) -> Result<Scalar, Misfit> {
     if value.is_unit() {
         return Ok(Scalar::Null);
     }
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        return Ok(Scalar::Text(text.to_string()));
+    }
     if let Ok(number) = value.as_int() {
         return Ok(Scalar::Int(number));
-    }
-    if let Ok(text) = value.as_immutable_string_ref() {
-        return Ok(Scalar::Text(text.to_string()));
     }
     if let Ok(number) = value.as_decimal() {
         return Ok(Scalar::Decimal(number));
@@ -68,7 +83,7 @@ pub(super) fn scalar(value: &Dynamic, as_list: bool) -> Result<Scalar, Misfit> {
             .map(Scalar::List);
     }
     if value.is::<Array>() || value.is::<Map>() {
-        let mut text = String::new();
+        let mut text = String::with_capacity(JSON_BYTES);
         json::write(value, &mut text)?;
         return Ok(Scalar::Json(text));
     }

@@ -30,6 +30,8 @@ pub struct Outline {
     pub functions: Vec<Function>,
     /// Modules that are called: `money` of `money::cents(x)`.
     pub modules: BTreeSet<String>,
+    /// Calls without a module: name and number of arguments.
+    pub calls: BTreeSet<(String, usize)>,
 }
 
 /// Reads a file without running anything of it.
@@ -54,6 +56,7 @@ pub fn outline(source: &SourceText) -> Result<Outline, Diagnostic> {
         names_rule,
         functions,
         modules: modules(&ast),
+        calls: calls(&ast),
     })
 }
 
@@ -76,6 +79,56 @@ pub fn shadowing(source: &SourceText, outline: &Outline) -> Vec<Diagnostic> {
                 .hint("give the script's own function another name")
         })
         .collect()
+}
+
+/// Functions that one file would be given for those of another. The engine remembers what a call means by
+/// name and number of arguments alone, for the rule and all its libraries together. The rule comes first.
+pub fn mistaken(files: &[(&SourceText, &Outline)]) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for (at, (source, outline)) in files.iter().enumerate() {
+        for function in &outline.functions {
+            let (name, count) = (&function.name, function.params.len());
+            let called = (name.clone(), count);
+            for (other_at, (other, others)) in files.iter().enumerate() {
+                let has = others
+                    .functions
+                    .iter()
+                    .any(|f| f.name == *name && f.params.len() == count);
+                // what the rule has is called by the host; of two that have it, the first is named
+                let is_called = others.calls.contains(&called)
+                    || (has && (other_at == 0 || outline.calls.contains(&called) || at == 0));
+                if other_at == at || !is_called || (has && other_at < at) {
+                    continue;
+                }
+                let what = if has { "is a function" } else { "is called" };
+                problems.push(
+                    Diagnostic::error(format!(
+                        "`{name}` {what} in {} too, and would be taken for this one",
+                        other.path
+                    ))
+                    .at(literal::function_place(source, name))
+                    .hint("give this function a name that neither the rule nor another of its libraries uses"),
+                );
+            }
+        }
+    }
+    problems
+}
+
+fn calls(ast: &AST) -> BTreeSet<(String, usize)> {
+    let mut found = BTreeSet::new();
+    ast.walk(&mut |path: &[ASTNode]| {
+        if let Some(
+            ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _))
+            | ASTNode::Stmt(Stmt::FnCall(call, _)),
+        ) = path.last()
+            && call.namespace.is_empty()
+        {
+            found.insert((call.name.to_string(), call.args.len()));
+        }
+        true
+    });
+    found
 }
 
 fn modules(ast: &AST) -> BTreeSet<String> {

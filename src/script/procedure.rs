@@ -47,7 +47,7 @@ impl Procedure {
         // a whole table may pass through one call, so its steps are not counted
         self.program.engine.set_max_operations(0);
         self.program.context.begin();
-        let result = self.program.call(name, ());
+        let result = self.program.call(name, None);
         let raised = self.program.context.raised.borrow_mut().take();
         let rule = &self.program.files[0];
         if let Some(raised) = raised {

@@ -4,14 +4,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, FuncArgs, Map, Scope};
+use rhai::{AST, Dynamic, Engine, EvalAltResult, Map};
 
+use super::calls::Calls;
 use super::context::{Context, Declared, HostFault, RaisedVerdict};
+use super::engine::Compiled;
 use super::made::Made;
+use super::prepared::Prepared;
 use super::row::{Row, Shape, decode_text};
 use super::trace::{Lost, Watch, is_limit};
 use super::wording::Wording;
-use super::{SourceText, engine, fault, literal};
+use super::{SourceText, calls, engine, fault, literal, prepare};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::row::{Answers, Note, Reject, Rows, Stage};
 use crate::value::Logical;
@@ -36,7 +39,8 @@ pub struct Program {
     pub(super) context: Rc<Context>,
     pub(super) files: Vec<SourceText>,
     shape: Rc<Shape>,
-    scope: Scope<'static>,
+    calls: Option<Calls>,
+    prepared: Option<Rc<Prepared>>,
     last_fault: Option<Diagnostic>,
     lost: Lost,
     gave_up: Option<Diagnostic>,
@@ -84,8 +88,13 @@ impl Program {
             ..Context::default()
         });
         let mut engine = engine::bare(&context);
+        engine.set_max_call_levels(engine::CALL_LEVELS_MAX + calls::LEVELS);
         special(&mut engine, &context);
-        let ast = engine::compile(&mut engine, rule, libs)?;
+        let Compiled {
+            rule: ast,
+            libs: modules,
+        } = engine::compile(&mut engine, rule, libs)?;
+        let prepared = prepare::prepare(&mut engine, &context, &ast, &modules);
         let files = std::iter::once(rule.clone())
             .chain(libs.iter().cloned())
             .collect();
@@ -95,7 +104,8 @@ impl Program {
             context,
             files,
             shape,
-            scope: Scope::new(),
+            calls: None,
+            prepared,
             last_fault: None,
             lost: Lost::default(),
             gave_up: None,
@@ -121,7 +131,7 @@ impl Program {
                 shape: Rc::clone(&program.shape),
                 row,
             };
-            program.call("transform", (row,))
+            program.call("transform", Some(Dynamic::from(row)))
         };
         match self.settle("transform", transform) {
             Ok(value) => self.returned(value),
@@ -145,7 +155,7 @@ impl Program {
                 };
                 out.insert((*name).into(), value);
             }
-            program.call("validate", (out,))
+            program.call("validate", Some(Dynamic::from_map(out)))
         };
         self.settle("validate", validate).err()
     }
@@ -188,14 +198,18 @@ impl Program {
     pub(super) fn call(
         &mut self,
         name: &str,
-        args: impl FuncArgs,
+        argument: Option<Dynamic>,
     ) -> Result<Dynamic, Box<EvalAltResult>> {
-        let options = CallFnOptions::new().eval_ast(false);
-        let (engine, ast, scope) = (&self.engine, &self.ast, &mut self.scope);
-        catch_unwind(AssertUnwindSafe(|| {
-            engine.call_fn_with_options(options, scope, ast, name, args)
-        }))
-        .unwrap_or_else(|_| HostFault::fail("the script engine failed"))
+        let (engine, ast, calls) = (&self.engine, &self.ast, &mut self.calls);
+        let prepared = self.prepared.as_deref();
+        let called = catch_unwind(AssertUnwindSafe(|| {
+            let calls = calls.get_or_insert_with(|| Calls::new(engine, ast));
+            calls.call(engine, prepared, name, argument)
+        }));
+        if called.is_err() || self.is_followed {
+            self.calls = None;
+        }
+        called.unwrap_or_else(|_| HostFault::fail("the script engine failed"))
     }
 
     pub(super) fn problem(&self, error: &EvalAltResult) -> Diagnostic {
@@ -244,6 +258,8 @@ impl Program {
         let context = Rc::clone(&self.context);
         if !std::mem::replace(&mut self.is_followed, true) {
             Watch::follow(&context.watch, &mut self.engine);
+            // it knows nothing of who follows
+            self.calls = None;
         }
         let printed = context.printed.borrow().len();
         context.watch.trace();

@@ -86,6 +86,25 @@ impl Row {
         }
     }
 
+    /// A cell that there is nothing to say about; `None` leaves it to the getter.
+    pub(super) fn plain_cell(&self, slot: usize) -> Option<Dynamic> {
+        let Self::Read { rows, shape, row } = self else {
+            return None;
+        };
+        let column = usize::from(shape.by_slot.get(slot).copied().flatten()?);
+        if !rows.faults().is_empty() {
+            return None;
+        }
+        let Some(raw) = rows.raw(*row, column) else {
+            return Some(Dynamic::UNIT);
+        };
+        let suspect = raw.len() > VALUE_BYTES_MAX || memchr::memchr2(b'\\', 0, raw).is_some();
+        if suspect {
+            return None;
+        }
+        decode_text(std::str::from_utf8(raw).ok()?, &shape.types[column])
+    }
+
     fn by_slot(
         &self,
         slot: usize,

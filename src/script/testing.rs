@@ -35,7 +35,7 @@ impl Program {
         self.context.begin();
         self.context.fake_ids.borrow_mut().clear();
         self.context.fake_rows.borrow_mut().clear();
-        let result = self.call(name, ());
+        let result = self.call(name, None);
         if let Some(raised) = self.context.raised.borrow_mut().take() {
             let (line, column) = super::literal::line_column(raised.position);
             let file = self
@@ -49,7 +49,7 @@ impl Program {
         }
         match result {
             Ok(_) => Ok(()),
-            Err(error) => Err(self.problem_of(&error, name, |program| program.call(name, ()))),
+            Err(error) => Err(self.problem_of(&error, name, |program| program.call(name, None))),
         }
     }
 }
@@ -59,7 +59,7 @@ impl Program {
     /// write them. Values that cannot be written are left out.
     pub fn spelled_map(&mut self, name: &str) -> Result<Vec<(String, String)>, Diagnostic> {
         self.context.begin();
-        let value = self.call(name, ()).map_err(|error| self.problem(&error))?;
+        let value = self.call(name, None).map_err(|error| self.problem(&error))?;
         let map = value.try_cast::<Map>().unwrap_or_default();
         let entries = map
             .iter()

@@ -62,6 +62,15 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("date_in", |(): (), _: &str| Dynamic::UNIT);
 }
 
+/// What `is_blank` says; `None` when it is not for such a value.
+pub(super) fn is_blank(value: &Dynamic) -> Option<bool> {
+    if value.is_unit() {
+        return Some(true);
+    }
+    let text = value.read_lock::<ImmutableString>()?;
+    Some(text.trim().is_empty())
+}
+
 fn first(text: &str, count: i64) -> String {
     text.chars()
         .take(usize::try_from(count).unwrap_or(0))

@@ -149,6 +149,22 @@ fn id_of(
     context.raise(call, verdict)
 }
 
+/// What `id_of` answers when the parent is there, or the key NULL.
+pub(super) fn known_id(context: &Context, entity: &str, key: &Dynamic) -> Option<Dynamic> {
+    if context.testing.get() || !context.declared.entities.iter().any(|e| e == entity) {
+        return None;
+    }
+    if key.is_unit() {
+        return Some(Dynamic::UNIT);
+    }
+    let answers = context.answers.borrow();
+    let known = answers.ids.get(entity)?;
+    match known.get(&key_text(key).ok()?)? {
+        IdAnswer::One(id) => Some(id_value(*id)),
+        IdAnswer::Many | IdAnswer::None => None,
+    }
+}
+
 /// The legacy key as text, and what the target says about it; `None` for a NULL key.
 fn ask(context: &Context, entity: &str, key: &Dynamic) -> Fallible<Option<(String, IdAnswer)>> {
     if !context.declared.entities.iter().any(|e| e == entity) {

@@ -17,6 +17,16 @@ pub fn fit(value: &Scalar, target: &Logical, out: &mut Vec<u8>) -> Result<bool, 
     done
 }
 
+/// The text that a target column stores when a script hands out `text` for it.
+pub fn fit_text<'t>(text: &'t str, target: &Logical) -> Result<Cow<'t, str>, Misfit> {
+    literal::read(text, target)
+}
+
+/// Whether the canonical text of any value of this type is what a column of the same type stores.
+pub fn same_text(logical: &Logical) -> bool {
+    matches!(pair(logical, logical, None), Pair::Copy)
+}
+
 fn write(value: &Scalar, target: &Logical, out: &mut Vec<u8>) -> Result<bool, Misfit> {
     match value {
         Scalar::Null => return Ok(false),

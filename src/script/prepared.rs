@@ -1,0 +1,199 @@
+//! A rule's functions, read once more after the engine compiled them: what a rule does for every row, and the
+//! engine can only do in its general way, is done here directly. That is reading a column, calling a function
+//! of the rule or of a library, building a map, asking for an id, testing for NULL and blank.
+//!
+//! Nothing here means anything else than before. Whatever is unusual (a value of another type, a cell that
+//! cannot be read, a parent that is missing) is left to the engine, which evaluates the same expression.
+
+use std::rc::Rc;
+
+use rhai::{
+    Dynamic, EvalAltResult, EvalContext, Expr, Identifier, ImmutableString, Map, Module, Position,
+    Shared,
+};
+
+use super::context::Context;
+use super::row::Row;
+use super::{prepare, text, verdicts};
+
+pub(super) type Evaluated = Result<Dynamic, Box<EvalAltResult>>;
+
+/// A function of a script.
+pub(super) struct Function {
+    pub(super) name: ImmutableString,
+    pub(super) params: Vec<ImmutableString>,
+    /// Path of its file.
+    pub(super) source: ImmutableString,
+    /// The functions that a library's function sees besides those of the rule.
+    pub(super) lib: Option<Shared<Module>>,
+    pub(super) body: Expr,
+}
+
+/// An expression, as far as it is known what to do.
+pub(super) enum Node {
+    /// Nothing is known.
+    Plain(Expr),
+    Constant(Dynamic),
+    Variable(ImmutableString, Expr),
+    /// `row.column`, by the slot of its getter.
+    Column(ImmutableString, usize, Expr),
+    Map(Map, Vec<(Identifier, Node)>),
+    Call(usize, Vec<Node>, Position),
+    /// `id_of(entity, key)`.
+    IdOf(ImmutableString, Box<Node>, Expr),
+    /// `is_blank(text)`.
+    IsBlank(Box<Node>, Expr),
+    /// `value == ()`, or `value != ()`.
+    IsNull(Box<Node>, bool),
+    Not(Box<Node>, Expr),
+}
+
+/// What was prepared of a rule and its libraries.
+pub(super) struct Prepared {
+    pub(super) functions: Vec<Function>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) context: Rc<Context>,
+}
+
+impl Node {
+    /// The engine may evaluate it a second time: it has no effect.
+    pub(super) fn is_repeatable(&self) -> bool {
+        match self {
+            Self::Constant(_) | Self::Variable(..) | Self::Column(..) => true,
+            Self::IsBlank(node, _) | Self::IsNull(node, _) | Self::Not(node, _) => {
+                node.is_repeatable()
+            }
+            Self::Plain(_) | Self::Map(..) | Self::Call(..) | Self::IdOf(..) => false,
+        }
+    }
+}
+
+impl Prepared {
+    /// The function of the rule itself.
+    pub(super) fn find(&self, name: &str, count: usize) -> Option<usize> {
+        let rule = &self.functions.first()?.source;
+        self.functions
+            .iter()
+            .position(|f| f.name == name && f.params.len() == count && f.source == *rule)
+    }
+
+    /// The value of the expression that stands for this node.
+    pub(super) fn evaluate(
+        &self,
+        at: &Dynamic,
+        script: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
+    ) -> Evaluated {
+        let at = at.as_int().ok().and_then(|at| usize::try_from(at).ok());
+        match at.and_then(|at| self.nodes.get(at)) {
+            Some(node) => self.node(node, script),
+            None => Ok(Dynamic::UNIT),
+        }
+    }
+
+    fn node(&self, node: &Node, script: &mut EvalContext<'_, '_, '_, '_, '_, '_>) -> Evaluated {
+        match node {
+            Node::Plain(expr) => general(expr, script),
+            Node::Constant(value) => Ok(value.clone()),
+            Node::Variable(name, expr) => match script.scope().get(name) {
+                Some(value) if !value.is_shared() => Ok(value.clone()),
+                _ => general(expr, script),
+            },
+            Node::Column(name, slot, expr) => {
+                let cell = script.scope().get(name).and_then(|value| {
+                    let row = value.read_lock::<Row>()?;
+                    row.plain_cell(*slot)
+                });
+                match cell {
+                    Some(value) => Ok(value),
+                    None => general(expr, script),
+                }
+            }
+            Node::Map(empty, entries) => {
+                let mut map = empty.clone();
+                for (name, node) in entries {
+                    let value = self.node(node, script)?.flatten();
+                    map.insert(name.clone(), value);
+                }
+                Ok(Dynamic::from_map(map))
+            }
+            Node::Call(at, args, position) => {
+                let mut values = Vec::with_capacity(args.len());
+                for arg in args {
+                    values.push(self.node(arg, script)?.flatten());
+                }
+                self.call(*at, values, *position, script)
+            }
+            Node::IdOf(entity, key, expr) => {
+                let key = self.node(key, script)?;
+                match verdicts::known_id(&self.context, entity, &key) {
+                    Some(id) => Ok(id),
+                    None => general(expr, script),
+                }
+            }
+            Node::IsBlank(node, expr) => {
+                let value = self.node(node, script)?;
+                match text::is_blank(&value) {
+                    Some(blank) => Ok(blank.into()),
+                    None => general(expr, script),
+                }
+            }
+            Node::IsNull(node, wanted) => {
+                Ok((self.node(node, script)?.is_unit() == *wanted).into())
+            }
+            Node::Not(node, expr) => match self.node(node, script)?.as_bool() {
+                Ok(flag) => Ok((!flag).into()),
+                Err(_) => general(expr, script),
+            },
+        }
+    }
+
+    /// Calls a function as the engine does: its own variables, a level deeper, errors with its name.
+    pub(super) fn call(
+        &self,
+        at: usize,
+        values: Vec<Dynamic>,
+        position: Position,
+        script: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
+    ) -> Evaluated {
+        let function = &self.functions[at];
+        let engine = script.engine();
+        let global = script.global_runtime_state_mut();
+        let level = global.level;
+        global.level += prepare::LEVELS_PER_CALL;
+        let too_deep = global.level > engine.max_call_levels();
+        let source = global.source.replace(function.source.clone());
+        let libs = global.lib.len();
+        global.lib.extend(function.lib.clone());
+        let start = script.scope().len();
+        let result = if too_deep {
+            Err(EvalAltResult::ErrorStackOverflow(position).into())
+        } else {
+            let scope = script.scope_mut();
+            scope.extend(function.params.iter().cloned().zip(values));
+            general(&function.body, script)
+        };
+        script.scope_mut().rewind(start);
+        let global = script.global_runtime_state_mut();
+        global.level = level;
+        global.source = source;
+        global.lib.truncate(libs);
+        result.or_else(|error| match *error {
+            EvalAltResult::Return(value, _) => Ok(value),
+            mut error if too_deep || error.is_system_exception() => {
+                error.set_position(position);
+                Err(error.into())
+            }
+            error => Err(EvalAltResult::ErrorInFunctionCall(
+                function.name.to_string(),
+                function.source.to_string(),
+                error.into(),
+                position,
+            )
+            .into()),
+        })
+    }
+}
+
+fn general(expr: &Expr, script: &mut EvalContext<'_, '_, '_, '_, '_, '_>) -> Evaluated {
+    script.eval_expression_tree(&expr.into())
+}
