@@ -14,6 +14,7 @@ mod progress;
 mod quarantine;
 mod repl;
 mod report;
+mod retry;
 mod screen;
 mod setup;
 mod signals;
@@ -25,7 +26,6 @@ mod why;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::diagnostic::Diagnostic;
@@ -58,6 +58,7 @@ enum Command {
     Plan(plan::PlanArgs),
     Exec(migrate::ExecArgs),
     Run(migrate::RunArgs),
+    Retry(retry::RetryArgs),
     Status(status::StatusArgs),
     Verify(verify::VerifyArgs),
     Quarantine(quarantine::QuarantineArgs),
@@ -70,7 +71,7 @@ enum Command {
 const GROUPS: &[(&str, &[&str])] = &[
     ("Try", &["demo"]),
     ("Write rules", &["check", "test", "diff", "repl"]),
-    ("Move rows", &["plan", "exec", "run"]),
+    ("Move rows", &["plan", "exec", "run", "retry"]),
     (
         "Prove it",
         &["status", "verify", "quarantine", "why", "report", "print"],
@@ -106,6 +107,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         cli.command,
         Command::Exec(_)
             | Command::Run(_)
+            | Command::Retry(_)
             | Command::Status(_)
             | Command::Quarantine(_)
             | Command::Why(_)
@@ -128,6 +130,7 @@ async fn answer(global: &Global, command: Command) -> Result<Answer, Failure> {
         Command::Plan(args) => plan::run(global, &args).await,
         Command::Exec(args) => migrate::exec(global, args).await,
         Command::Run(args) => migrate::run(global, args).await,
+        Command::Retry(args) => retry::run(global, &args).await,
         Command::Status(args) => status::run(global, &args).await,
         Command::Verify(args) => verify::run(global, &args).await,
         Command::Quarantine(args) => quarantine::run(global, &args).await,
@@ -184,20 +187,7 @@ fn usage(error: &clap::Error, json: bool) -> ExitCode {
         ));
     }
     let _ = error.print();
-    if let Some(hint) = instead(error) {
-        screen::aside(&format!("\nhint: {hint}"));
-    }
     ExitCode::from(Exit::Usage.code())
-}
-
-/// What does the work of a command that rules' advice may name and this version does not have.
-fn instead(error: &clap::Error) -> Option<&'static str> {
-    match error.get(ContextKind::InvalidSubcommand)? {
-        ContextValue::String(name) if name == "retry" => Some(
-            "`retry` is not in this version; `runner exec RULE --restart` reads everything again, rejected rows too",
-        ),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! Start at [`Writer::land`].
 
 mod adopt;
+mod again;
 mod attempt;
 mod defer;
 mod evidence;
@@ -18,6 +19,7 @@ pub mod tracking;
 mod transaction;
 mod turn;
 
+pub use again::Decided;
 pub use evidence::Masker;
 pub use fate::{Changes, Fate, Fates};
 pub use land::{Landed, Writer};
@@ -121,7 +123,7 @@ pub struct Ledger {
     pub segment: i64,
     /// The pass.
     pub pass: i64,
-    /// `pass`, `sweep`, `trial` or `procedure`.
+    /// `pass`, `sweep`, `trial`, `procedure` or `retry`.
     pub kind: &'static str,
     /// Whether it counts in the table's account.
     pub accounted: bool,

@@ -17,6 +17,7 @@ mod mode;
 mod procedure;
 mod reader;
 mod reconcile;
+mod retry;
 mod second;
 mod segment;
 mod streams;
@@ -26,6 +27,7 @@ mod tracking;
 
 pub use error::RunError;
 pub use procedure::no_trial;
+pub use retry::{Moved, Retried};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,6 +68,8 @@ pub struct Options {
     pub batch_rows: u64,
     /// Measure where the time goes.
     pub profile: bool,
+    /// Only quarantined rows: all of these rules, and of any other rule those that wait for a row that arrives.
+    pub retry: Option<Vec<String>>,
 }
 
 /// What happens, for whoever watches.
@@ -167,6 +171,8 @@ pub struct RuleOutcome {
     pub seconds: f64,
     /// Where the time went, added up over chunks.
     pub spent: Spent,
+    /// In a retry: what became of the rows.
+    pub retried: Option<Retried>,
 }
 
 /// What a run came to.
@@ -204,6 +210,8 @@ struct World<'a> {
     /// Ids that a dry run would have written, and those only manifests know.
     known: Known,
     next_chunk: i64,
+    /// In a retry: keys that came since the tables were complete, by target table, with their chunks.
+    arrived: retry::Arrived,
     /// The old scripts' table of progress.
     control: tracking::Control,
 }
@@ -218,12 +226,16 @@ pub async fn run(
     watcher: &dyn Watcher,
     stop: &Stop,
 ) -> Result<Outcome, RunError> {
-    let rules = order(&rules).map_err(RunError::Refused)?;
+    let mut rules = order(&rules).map_err(RunError::Refused)?;
     let mut source = Source::open(config.source()?).await?;
     let target_url = config.target()?;
     let mut target = Session::open(target_url, Role::TargetReader).await?;
     let state = State::new(target.engine());
     let exists = claim::readable(state, &mut target, options.dry_run, watcher).await?;
+    if options.retry.is_some() && exists {
+        rules = retry::with_children(state, &mut target, rules, all).await?;
+        rules = order(&rules).map_err(RunError::Refused)?;
+    }
     let namespace = claim::namespace(config, state, &mut target, exists).await?;
     let mut steps = Vec::new();
     let mut findings = all.problems.clone();
@@ -268,6 +280,7 @@ pub async fn run(
         epoch: 0,
         known: Known::new(),
         next_chunk: 1,
+        arrived: retry::Arrived::new(),
         control: tracking::Control::default(),
     };
     if options.dry_run {

@@ -37,6 +37,7 @@ mod quarantine;
 mod repl;
 mod report;
 mod rerun;
+mod retry;
 mod scale1;
 mod seed_classes;
 mod support;

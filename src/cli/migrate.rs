@@ -70,6 +70,9 @@ pub(super) struct How {
     /// Show where the time goes
     #[arg(long)]
     pub(super) profile: bool,
+    /// Only what is in quarantine: set by `runner retry`
+    #[arg(skip)]
+    pub(super) retry: bool,
 }
 
 pub(super) async fn exec(global: &Global, args: ExecArgs) -> Result<Answer, Failure> {
@@ -115,6 +118,9 @@ pub(super) async fn migrate(
             .map_or(cores.clamp(WRITERS_MIN, WRITERS_MAX), usize::from),
         batch_rows: how.batch_rows.or(config.batch_rows).unwrap_or(BATCH_ROWS),
         profile: how.profile,
+        retry: how
+            .retry
+            .then(|| asked.rules.iter().map(|rule| rule.name.clone()).collect()),
     };
     let progress = Progress::new(global.json);
     let stop = Stop::new();
@@ -167,6 +173,9 @@ pub(super) fn ending(outcome: &Outcome) -> Exit {
 /// Rows that a dry run or a trial would have put into quarantine.
 fn trial_rejected(rule: &RuleOutcome) -> i64 {
     match rule.what {
+        What::DryRun if rule.retried.is_some() => {
+            rule.retried.as_ref().map_or(0, |r| r.refused() as i64)
+        }
         What::DryRun | What::Trial => rule.this_run.rejected,
         What::Done | What::Ran | What::Changed => 0,
     }

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::adopt::{Adopted, adopt};
+use super::again::{decided, moved};
 use super::defer::defer;
 use super::land::Landed;
 use super::statements::{images, mappings, quarantine, refusal};
@@ -41,6 +42,7 @@ impl Writer {
             adopt(self.session().await?, ledger, batch).await?.fates
         };
         let (counts, codes, manifest) = fates.settle(batch, &ledger.rule.header.reconcile)?;
+        let (counts, codes) = moved(ledger, batch, counts, codes);
         let ids = manifest
             .entries
             .into_iter()
@@ -50,6 +52,7 @@ impl Writer {
             codes,
             attempts: 0,
             ids: ids.collect(),
+            decided: decided(ledger, batch, &fates),
         })
     }
 
@@ -96,7 +99,10 @@ impl Writer {
         let (mut counts, mut codes, manifest) =
             fates.settle(batch, &ledger.rule.header.reconcile)?;
         match change {
-            None => write_rows(session, ledger, &fates).await?,
+            None => {
+                write_rows(session, ledger, &fates).await?;
+                (counts, codes) = moved(ledger, batch, counts, codes);
+            }
             Some(change) => {
                 session.execute(change).await?;
                 (counts, codes) = taken_back(&counts, codes);
@@ -185,6 +191,7 @@ impl Writer {
             codes,
             attempts: 0,
             ids: vec![],
+            decided: vec![],
         }))
     }
 

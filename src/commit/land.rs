@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::again::Decided;
 use super::attempt::Trial;
 use super::transaction::lost;
 use crate::commit::{Batch, CommitError, Ledger, Turn};
@@ -28,6 +29,8 @@ pub struct Landed {
     pub attempts: u64,
     /// In a rehearsal: the ids that would have been written, by key.
     pub ids: Vec<(String, uuid::Uuid)>,
+    /// In the rehearsal of a retry: what would become of each row.
+    pub decided: Vec<Decided>,
 }
 
 /// A connection that commits chunks, one at a time.
@@ -205,6 +208,7 @@ impl Writer {
             codes,
             attempts,
             ids: vec![],
+            decided: vec![],
         })
     }
 

@@ -1,6 +1,6 @@
 //! What the target held before this segment: decides whether a chunk may be sent without looking first.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::tracking::{MAPPINGS, Tracking};
 use crate::db::{DbError, Engine, Session, literal};
 use crate::rule::{Existing, Rule};
-use crate::state::{Accepted, State, StateError, Stated, text};
+use crate::state::{Accepted, Held, State, StateError, Stated, text};
 use crate::target::Destination;
 
 /// What is known of rows that are there already.
@@ -33,6 +33,8 @@ pub struct Prior {
     pub defaults: HashMap<u16, String>,
     /// Ids that a script stated since the last chunk; they go with the next one.
     pub stated: Vec<Stated>,
+    /// In a retry: the rows that are judged again, as they were rejected.
+    pub held: BTreeMap<String, Held>,
 }
 
 impl Prior {
@@ -108,7 +110,7 @@ impl Prior {
                 .get_mut()
                 .unwrap_or_else(PoisonError::into_inner);
             for pass in [pass - 1, pass] {
-                for kind in ["pass", "sweep", "procedure"] {
+                for kind in ["pass", "sweep", "procedure", "retry"] {
                     let mut after = 0;
                     loop {
                         let found = state

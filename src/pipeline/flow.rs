@@ -12,7 +12,7 @@ use super::judge::{self, Answer, Asked, Budget};
 use super::mode::Gap;
 use super::reader::Reader;
 use super::{Event, RunError, Watcher, World};
-use crate::commit::{Batch, CommitError, Landed, Ledger, Spent, Turn, Turns, Writer};
+use crate::commit::{Batch, CommitError, Decided, Landed, Ledger, Spent, Turn, Turns, Writer};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Step;
 use crate::row::Key;
@@ -38,6 +38,8 @@ pub(super) struct Flowed {
     pub(super) interrupted: bool,
     /// Ids of a dry run, by key.
     pub(super) ids: Vec<(String, Uuid)>,
+    /// What a dry run of a retry would do with each row.
+    pub(super) decided: Vec<Decided>,
     /// Where the time went.
     pub(super) spent: Spent,
 }
@@ -205,11 +207,12 @@ async fn collect(
                     rule,
                     base,
                     read: landed.counts.read as u64,
-                    rejected: landed.counts.rejected as u64,
+                    rejected: landed.counts.rejected.max(0) as u64,
                 });
                 flowed.counts.add(&landed.counts);
                 flowed.codes.add(&landed.codes);
                 flowed.ids.extend(landed.ids);
+                flowed.decided.extend(landed.decided);
             }
             Err(error) => failure = failure.or(Some(error)),
         }

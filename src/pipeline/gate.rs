@@ -7,7 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::plan::{Job, Step};
 use crate::rule::Rule;
 use crate::source::PageQuery;
-use crate::state::SegmentRecord;
+use crate::state::{Kind, SegmentRecord};
 use crate::target::Destination;
 
 /// What is gated.
@@ -90,7 +90,14 @@ pub(super) async fn after(
         .state
         .segments(&mut world.target, &gate.rule.name)
         .await?;
-    let single = segments.iter().filter(|s| s.pass == pass).count() == 1;
+    // a retry reads again what a segment before it has counted
+    let mut counting = segments
+        .iter()
+        .filter(|s| s.pass == pass && s.kind != Kind::Retry);
+    let (segment, single) = match (counting.next(), counting.next()) {
+        (Some(only), None) => (only, true),
+        _ => (segment, false),
+    };
     let c = account.counts;
     let counted = single && gate.query.is_some();
     let balanced = c.balanced() && (!counted || (c.base == segment.base && c.read == segment.read));

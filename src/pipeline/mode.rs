@@ -21,12 +21,23 @@ pub(super) enum Mode {
     Changed,
     /// Outside the account.
     Trial,
+    /// Complete: only what is in quarantine.
+    Retry(i64),
+    /// Not complete, or not begun: nothing to retry yet.
+    Unfinished,
 }
 
 /// Decides by the account and what was asked for.
 pub(super) fn of(account: &Account, rule: &Rule, options: &Options) -> Mode {
-    let same = account.transform_fp == rule.fingerprints.transform;
-    if options.limit.is_some() || options.row.is_some() {
+    // a retry judges some rows by an edited rule; what decided all others still stands
+    let same = account.decided_fp == rule.fingerprints.transform;
+    if options.retry.is_some() {
+        if account.done {
+            Mode::Retry(account.pass)
+        } else {
+            Mode::Unfinished
+        }
+    } else if options.limit.is_some() || options.row.is_some() {
         Mode::Trial
     } else if account.pass == 0 || options.restart {
         Mode::Fresh(account.pass + 1)
@@ -52,7 +63,7 @@ pub(super) async fn refusals(
     }
     for rule in rules {
         let account = world.state.account(&mut world.target, &rule.name).await?;
-        let changed = account.transform_fp != rule.fingerprints.transform;
+        let changed = account.decided_fp != rule.fingerprints.transform;
         if changed && matches!(of(&account, rule, world.options), Mode::Resume(_)) {
             let c = account.counts;
             refused.push(

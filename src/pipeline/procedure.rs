@@ -27,6 +27,7 @@ pub(super) async fn run(world: &mut World<'_>, job: &Job) -> Result<RuleOutcome,
         Mode::Trial => return Err(RunError::Refused(vec![no_trial(rule)])),
         Mode::Changed => (What::Changed, None),
         Mode::Sweep(_) if !grown => (What::Done, None),
+        Mode::Retry(_) | Mode::Unfinished => (What::Done, None),
         Mode::Sweep(pass) | Mode::Fresh(pass) | Mode::Resume(pass) => (What::Ran, Some(pass)),
     };
     let mut outcome = RuleOutcome {
@@ -44,7 +45,14 @@ pub(super) async fn run(world: &mut World<'_>, job: &Job) -> Result<RuleOutcome,
         problems: vec![],
         seconds: 0.0,
         spent: crate::commit::Spent::default(),
+        retried: None,
     };
+    if world.options.retry.is_some() && account.counts.rejected > 0 {
+        world.watcher.event(Event::Message(&format!(
+            "{0}: a procedure reads its rows itself, so single ones are not judged again: `runner exec {0} --restart`",
+            rule.name
+        )));
+    }
     if what == What::Changed {
         world.watcher.event(Event::Message(&format!(
             "{}: the rule changed since it was finished; nothing was written (--restart applies it)",

@@ -7,7 +7,7 @@ use super::flow::{Flowed, Reading, flow};
 use super::gate::{self, Gate};
 use super::judge::Budget;
 use super::mode::{Mode, gaps, of};
-use super::{Event, RuleOutcome, RunError, What, World, procedure, second, sweep};
+use super::{Event, RuleOutcome, RunError, What, World, procedure, retry, second, sweep};
 use crate::commit::{Ledger, Masker, Prior};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Step;
@@ -25,7 +25,7 @@ pub(super) async fn run(world: &mut World<'_>, mut step: Step) -> Result<RuleOut
         _ if world.options.dry_run => What::DryRun,
         Mode::Trial => What::Trial,
         Mode::Changed => What::Changed,
-        Mode::Sweep(_) => What::Done,
+        Mode::Sweep(_) | Mode::Retry(_) | Mode::Unfinished => What::Done,
         _ => What::Ran,
     };
     let mut outcome = RuleOutcome {
@@ -39,6 +39,7 @@ pub(super) async fn run(world: &mut World<'_>, mut step: Step) -> Result<RuleOut
         problems: vec![],
         seconds: 0.0,
         spent: crate::commit::Spent::default(),
+        retried: None,
     };
     if mode == Mode::Changed {
         world.watcher.event(Event::Message(&format!(
@@ -52,6 +53,8 @@ pub(super) async fn run(world: &mut World<'_>, mut step: Step) -> Result<RuleOut
             Mode::Fresh(pass) | Mode::Resume(pass) => {
                 through(world, &mut step, &account, pass, &mut outcome).await?
             }
+            Mode::Retry(pass) => retry::run(world, &mut step, &account, pass, &mut outcome).await?,
+            Mode::Unfinished => retry::unfinished(world, &rule, &account),
             Mode::Changed => Flowed::default(),
         };
         if flowed.counts.read > 0 && outcome.what == What::Done {
@@ -281,7 +284,7 @@ pub(super) fn ledger(
 }
 
 /// Faults so far count on when a pass is resumed.
-fn budget(account: &Account, fresh: bool) -> Budget {
+pub(super) fn budget(account: &Account, fresh: bool) -> Budget {
     if fresh {
         return Budget::default();
     }

@@ -59,7 +59,9 @@ impl Program {
     /// write them. Values that cannot be written are left out.
     pub fn spelled_map(&mut self, name: &str) -> Result<Vec<(String, String)>, Diagnostic> {
         self.context.begin();
-        let value = self.call(name, None).map_err(|error| self.problem(&error))?;
+        let value = self
+            .call(name, None)
+            .map_err(|error| self.problem(&error))?;
         let map = value.try_cast::<Map>().unwrap_or_default();
         let entries = map
             .iter()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use crate::db::Session;
-use crate::state::{Counts, State, StateError, number, text};
+use crate::state::{Counts, Kind, State, StateError, number, text};
 
 /// How often each code occurred, per verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -101,6 +101,16 @@ impl CodeCounts {
             for (code, sum) in &theirs.by_code {
                 mine.by_code.entry(code.clone()).or_default().add(sum.0);
             }
+            // signed lines can leave a code without rows, and then without money
+            let (skip, reject) = (&self.skip, &self.reject);
+            mine.by_code.retain(|key, sum| {
+                let there = match key.split_once(' ') {
+                    Some(("skip", code)) => skip.contains_key(code),
+                    Some((_, code)) => reject.contains_key(code),
+                    None => true,
+                };
+                there || !sum.0.is_some_and(|sum| sum.is_zero())
+            });
         }
     }
 }
@@ -150,6 +160,8 @@ pub struct Account {
     pub micros: i64,
     /// The *transform* fingerprint of the newest segment.
     pub transform_fp: String,
+    /// That of the newest segment that was no retry: what decided the table as a whole.
+    pub decided_fp: String,
     /// The *gate* fingerprint of the newest segment.
     pub gate_fp: String,
     /// Hi key of the last chunk, or the last value that a script committed with, as JSON.
@@ -185,6 +197,11 @@ impl State {
             done: segments.iter().any(|s| s.pass == pass && s.complete),
             base_now: newest.base,
             transform_fp: newest.transform_fp.clone(),
+            decided_fp: segments
+                .iter()
+                .rfind(|s| s.kind != Kind::Retry)
+                .map(|s| s.transform_fp.clone())
+                .unwrap_or_default(),
             gate_fp: newest.gate_fp.clone(),
             ..Account::default()
         };

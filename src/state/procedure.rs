@@ -84,7 +84,7 @@ impl State {
             let pass = text(&rules, row, 1)?
                 .and_then(|p| p.parse().ok())
                 .unwrap_or(0);
-            for kind in ["pass", "sweep", "procedure"] {
+            for kind in ["pass", "sweep", "procedure", "retry"] {
                 let mut after = 0;
                 loop {
                     let found = self

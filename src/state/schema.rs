@@ -132,22 +132,23 @@ pub(super) fn ddl(state: State) -> String {
 const UNPACK: &str = r"
 create function runner.unpack(packed bytea) returns table (key text, verdict text, outcome text, id uuid)
 language plpgsql immutable as $$
-declare at int := 1; n int; ids int; flags int; i int;
+-- a stored value is decompressed again at each touch; one that was just made is not
+declare raw bytea := packed || ''::bytea; size int := length(raw); at int := 1; n int; ids int; flags int; i int;
 begin
-  if length(packed) = 0 then return; end if;
-  while at < length(packed) loop
-    n := get_byte(packed, at) + get_byte(packed, at + 1) * 256 + get_byte(packed, at + 2) * 65536;
-    key := convert_from(substr(packed, at + 4, n), 'UTF8');
+  if size = 0 then return; end if;
+  while at < size loop
+    n := get_byte(raw, at) + get_byte(raw, at + 1) * 256 + get_byte(raw, at + 2) * 65536;
+    key := convert_from(substr(raw, at + 4, n), 'UTF8');
     at := at + 3 + n;
-    flags := get_byte(packed, at);
+    flags := get_byte(raw, at);
     verdict := (array['write', 'skip', 'reject'])[(flags & 3) + 1];
     outcome := (array['none', 'inserted', 'updated', 'unchanged'])[((flags >> 2) & 3) + 1];
-    ids := get_byte(packed, at + 1) + get_byte(packed, at + 2) * 256;
+    ids := get_byte(raw, at + 1) + get_byte(raw, at + 2) * 256;
     at := at + 3 + 16;
     id := null;
     if ids = 0 then return next; end if;
     for i in 1..ids loop
-      id := encode(substr(packed, at + 1, 16), 'hex')::uuid;
+      id := encode(substr(raw, at + 1, 16), 'hex')::uuid;
       at := at + 16;
       return next;
     end loop;
@@ -155,9 +156,13 @@ begin
 end $$;
 revoke all on function runner.unpack(bytea) from public;
 create view runner.ids as
+  -- a row that was judged again counts as it was judged last
+  with again as materialized (select c.rule, c.pass, c.id, u.key from runner.chunk c join runner.manifest m on m.chunk_id = c.id,
+    lateral runner.unpack(m.packed) u where c.accounted = 1 and c.kind in ('retry', 'later'))
   select c.rule, s.target, u.key as legacy_key, u.id, c.run_id, c.id as chunk_id
   from runner.chunk c join runner.segment s on s.id = c.segment_id join runner.manifest m on m.chunk_id = c.id, lateral runner.unpack(m.packed) u
   where c.accounted = 1 and u.id is not null
-    and c.pass = (select max(s2.pass) from runner.segment s2 where s2.rule = c.rule and s2.accounted = 1);
+    and c.pass = (select max(s2.pass) from runner.segment s2 where s2.rule = c.rule and s2.accounted = 1)
+    and not exists (select 1 from again a where a.rule = c.rule and a.pass = c.pass and a.key = u.key and a.id > c.id);
 revoke all on runner.ids from public;
 ";

@@ -14,6 +14,8 @@ pub enum Kind {
     Trial,
     /// A procedural rule.
     Procedure,
+    /// Quarantined rows judged again.
+    Retry,
 }
 
 impl Kind {
@@ -24,6 +26,7 @@ impl Kind {
             Self::Sweep => "sweep",
             Self::Trial => "trial",
             Self::Procedure => "procedure",
+            Self::Retry => "retry",
         }
     }
 }
@@ -133,6 +136,7 @@ impl State {
                     kind: match get(row, 4)?.as_str() {
                         "sweep" => Kind::Sweep,
                         "procedure" => Kind::Procedure,
+                        "retry" => Kind::Retry,
                         _ => Kind::Pass,
                     },
                     accounted: true,

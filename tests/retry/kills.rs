@@ -1,0 +1,66 @@
+//! A retry that is killed anywhere, also between a parent and its children, is the same command away from
+//! the result of one that nobody disturbed.
+
+use super::{ENGINES, Left, MENDED, assert_same, family, rules};
+use crate::support::{Engine, Project};
+
+const RETRY: &[&str] = &["retry", "makers", "--batch-rows", "2"];
+
+/// What happens, and whether the command survives it.
+const FAULTS: &[(&str, bool)] = &[
+    ("segment.open:1:kill", false),
+    ("segment.open:3:kill", false),
+    ("chunk.rows:2:kill", false),
+    ("chunk.before_commit:5:kill", false),
+    ("chunk.after_commit:1:kill", false),
+    ("chunk.after_commit:4:kill", false),
+    ("chunk.after_commit:6:kill", false),
+    ("chunk.marker:8:kill", false),
+    ("gate.after:1:kill", false),
+    ("gate.after:2:kill", false),
+    ("run.finish:1:kill", false),
+    ("chunk.commit:2:lose-reply-committed", true),
+    ("chunk.commit:2:lose-reply-rolled-back", true),
+];
+
+/// Migrated, then mended at the source; a copy of its own for each fault.
+fn mended(engine: Engine, first: &Project) -> Project {
+    if engine == Engine::Sqlite {
+        let project = family(engine);
+        project.runner(&["run"]).ends_with(3);
+        project.source.exec(MENDED);
+        return project;
+    }
+    let project = Project::over(&first.source, first.target.copy());
+    std::fs::remove_dir_all(project.path("rules")).unwrap();
+    rules(&project);
+    project
+}
+
+#[test]
+fn a_killed_retry_goes_on_to_the_result_of_an_undisturbed_one() {
+    for engine in ENGINES {
+        let first = family(engine);
+        first.runner(&["run"]).ends_with(3);
+        first.source.exec(MENDED);
+        let calm = mended(engine, &first);
+        calm.runner(RETRY).ends_with(3);
+        let undisturbed = Left::of(&calm);
+        for (number, (failpoint, survives)) in FAULTS.iter().enumerate() {
+            // On a file the transaction is the same, and only the engine differs.
+            if engine == Engine::Sqlite && (*survives || number % 2 == 0) {
+                continue;
+            }
+            let project = mended(engine, &first);
+            let struck = project.runner_failing(failpoint, RETRY);
+            let expected = if *survives { 3 } else { 128 + 9 };
+            assert_eq!(struck.code, expected, "{failpoint}\n{struck}");
+            if engine == Engine::Postgres {
+                project.target.wait_until_alone();
+            }
+            project.runner(RETRY).ends_with(3);
+            let what = format!("{engine:?} {failpoint}");
+            assert_same(&Left::of(&project), &undisturbed, &what);
+        }
+    }
+}
