@@ -27,6 +27,9 @@ pub(crate) use quote::hex;
 pub use quote::{bytes_literal, ident, key_tuple, literal, literal_list, typed_literal};
 pub use session::{CONNECT_LIMIT, STATEMENT_LIMIT, Session};
 
+/// Appends the next line of COPY text, newline included; false when there are no more.
+pub type Lines<'a> = dyn FnMut(&mut Vec<u8>) -> bool + Send + 'a;
+
 /// What a session is for; decides read-only settings and error wording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {

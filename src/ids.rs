@@ -2,4 +2,4 @@
 
 mod compute;
 
-pub use compute::{IdKind, id_for};
+pub use compute::{IdKind, ORDERED_SQL, id_for};

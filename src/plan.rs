@@ -1,5 +1,6 @@
 //! From rules to ordered steps: parents first, each rule joined with the shapes of both databases.
 
+mod among;
 mod fetch;
 mod input;
 mod job;

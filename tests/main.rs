@@ -27,6 +27,7 @@ mod drift;
 mod dry_run;
 mod edit;
 mod errors;
+mod ids;
 mod keys;
 mod kill;
 mod order;

@@ -5,9 +5,10 @@ use clap_complete::Shell;
 use serde_json::json;
 
 use crate::cli::screen::Answer;
+use crate::ids::ORDERED_SQL;
 use crate::script::{FUNCTIONS, Purpose};
 
-/// Print SQL grants, the function reference or shell completions
+/// Print SQL grants, the SQL of ids, the function reference or shell completions
 #[derive(Debug, Args)]
 pub(super) struct PrintArgs {
     #[command(subcommand)]
@@ -18,6 +19,8 @@ pub(super) struct PrintArgs {
 enum What {
     /// SQL for a role that may read the state, and for one that may migrate
     Grants,
+    /// An SQL function that computes the ids of rules with `id: "ordered"`
+    Ids,
     /// The functions that rules may call, as Markdown
     Reference,
     /// Completions for a shell
@@ -45,6 +48,7 @@ grant select, insert, update on all tables in schema public to runner_writer;
 pub(super) fn run(args: &PrintArgs) -> Answer {
     let (kind, text) = match args.what {
         What::Grants => ("grants", GRANTS.to_owned()),
+        What::Ids => ("ids", ORDERED_SQL.to_owned()),
         What::Reference => ("reference", reference()),
         What::Completions { shell } => {
             let mut out = Vec::new();

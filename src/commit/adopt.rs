@@ -17,8 +17,8 @@ use crate::target::{Found, normalise};
 
 /// The fates of a chunk whose target may hold some of its rows.
 #[derive(Debug)]
-pub(super) struct Adopted {
-    pub(super) fates: Fates,
+pub(super) struct Adopted<'a> {
+    pub(super) fates: Fates<'a>,
     /// Keys whose mapping points to a row that is not there.
     pub(super) stale: Vec<String>,
     /// Rows as they were, for those that will change: id, JSON.
@@ -29,11 +29,11 @@ pub(super) struct Adopted {
 type Differences = Vec<(u16, bool)>;
 
 /// Looks at the target and decides. Reads only.
-pub(super) async fn adopt(
+pub(super) async fn adopt<'a>(
     session: &mut Session,
     ledger: &Ledger,
-    batch: &Batch,
-) -> Result<Adopted, DbError> {
+    batch: &'a Batch,
+) -> Result<Adopted<'a>, DbError> {
     let found = look(session, ledger, batch).await?;
     let mut fates = Fates::fresh(batch);
     let mut before = Vec::new();
@@ -243,7 +243,7 @@ fn apply(
     batch: &Batch,
     found: &Found,
     suspect: &Suspect,
-    fates: &mut Fates,
+    fates: &mut Fates<'_>,
     before: &mut Vec<(Uuid, String)>,
 ) {
     let Verdict::Write(outs) = &batch.judged[suspect.row].verdict else {
@@ -296,7 +296,7 @@ fn apply(
     else {
         return;
     };
-    insert.retain(|row| row.id != out.id);
+    insert.to_mut().retain(|row| row.id != out.id);
     *kept |= left;
     if write.is_empty() {
         same.push(id);

@@ -254,12 +254,16 @@ impl Writer {
     }
 }
 
-async fn write_rows(session: &mut Session, ledger: &Ledger, fates: &Fates) -> Result<(), DbError> {
+async fn write_rows(
+    session: &mut Session,
+    ledger: &Ledger,
+    fates: &Fates<'_>,
+) -> Result<(), DbError> {
     let mut rows: Vec<&OutRow> = Vec::new();
     let mut updates = Vec::new();
     for fate in &fates.0 {
         if let Fate::Write { insert, update, .. } = fate {
-            rows.extend(insert);
+            rows.extend(insert.iter());
             for (id, cells) in update {
                 let cells: Vec<(u16, Option<&[u8]>)> =
                     cells.iter().map(|(c, v)| (*c, v.as_deref())).collect();
@@ -295,7 +299,7 @@ fn taken_back(counts: &Counts, mut codes: CodeCounts) -> (Counts, CodeCounts) {
     (counts, codes)
 }
 
-fn reject(fates: &mut Fates, refused: &[(usize, Reject)]) {
+fn reject(fates: &mut Fates<'_>, refused: &[(usize, Reject)]) {
     for (row, why) in refused {
         fates.0[*row] = Fate::Reject(Box::new(why.clone()));
     }

@@ -6,7 +6,7 @@ use crate::row::{OutRow, unescape};
 use crate::state::Later;
 
 /// Takes the references out of rows to insert and returns them.
-pub(super) fn defer(fates: &mut Fates, ledger: &Ledger, batch: &Batch) -> Vec<Later> {
+pub(super) fn defer(fates: &mut Fates<'_>, ledger: &Ledger, batch: &Batch) -> Vec<Later> {
     let Some(column) = ledger.to.own_parent else {
         return vec![];
     };
@@ -15,7 +15,7 @@ pub(super) fn defer(fates: &mut Fates, ledger: &Ledger, batch: &Batch) -> Vec<La
         let Fate::Write { insert, .. } = fate else {
             continue;
         };
-        for out in insert {
+        for out in insert.to_mut() {
             let parent = out
                 .cell(column)
                 .flatten()

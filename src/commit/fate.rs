@@ -1,5 +1,6 @@
 //! What becomes of each source row of a chunk: the verdict, held against what the target already has.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
@@ -15,11 +16,11 @@ pub type Changes = Vec<(u16, Option<Vec<u8>>)>;
 
 /// What is done in the target for one source row.
 #[derive(Clone, Debug)]
-pub enum Fate {
+pub enum Fate<'a> {
     /// New rows, and changes to rows that are there.
     Write {
-        /// Rows to insert.
-        insert: Vec<OutRow>,
+        /// Rows to insert; the rule's own unless something had to be changed about them.
+        insert: Cow<'a, [OutRow]>,
         /// Rows to change, by id.
         update: Vec<(Uuid, Changes)>,
         /// Ids of rows that stay as they are.
@@ -35,18 +36,18 @@ pub enum Fate {
 
 /// The fates of a chunk.
 #[derive(Clone, Debug)]
-pub struct Fates(pub Vec<Fate>);
+pub struct Fates<'a>(pub Vec<Fate<'a>>);
 
-impl Fates {
+impl<'a> Fates<'a> {
     /// The verdicts as they are, for a target that holds none of these rows.
-    pub fn fresh(batch: &Batch) -> Self {
+    pub fn fresh(batch: &'a Batch) -> Self {
         Self(
             batch
                 .judged
                 .iter()
                 .map(|judged| match &judged.verdict {
                     Verdict::Write(rows) => Fate::Write {
-                        insert: rows.clone(),
+                        insert: Cow::Borrowed(rows),
                         update: vec![],
                         same: vec![],
                         kept: false,

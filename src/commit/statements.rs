@@ -32,7 +32,7 @@ pub(super) fn quarantine(
     state: State,
     ledger: &Ledger,
     batch: &Batch,
-    fates: &Fates,
+    fates: &Fates<'_>,
     chunk: i64,
 ) -> Result<String, StateError> {
     let mut rows = Vec::new();
@@ -73,7 +73,11 @@ pub(super) fn quarantine(
 
 /// The old scripts' table of ids, kept current for the dashboards that read it; last, because its rows
 /// are hot. A new id that another key is mapped to already is left to that key.
-pub(super) fn mappings(ledger: &Ledger, batch: &Batch, fates: &Fates) -> Result<String, DbError> {
+pub(super) fn mappings(
+    ledger: &Ledger,
+    batch: &Batch,
+    fates: &Fates<'_>,
+) -> Result<String, DbError> {
     let Some(table) = ledger
         .prior
         .mappings

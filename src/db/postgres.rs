@@ -10,7 +10,7 @@ use sqlx::{
     SqlSafeStr as _, Statement as _, TypeInfo as _, ValueRef as _,
 };
 
-use super::Role;
+use super::{Lines, Role};
 use crate::config::{DatabaseUrl, Tls};
 use crate::row::Rows;
 
@@ -33,7 +33,7 @@ const READER_SETTINGS: &str =
 const WRITER_SETTINGS: &str =
     "set synchronous_commit = on; set idle_in_transaction_session_timeout = '10min'";
 
-/// How much of COPY data goes into one message.
+/// How much of COPY data goes into one message; no more of it is in memory at a time.
 const SLICE: usize = 256 * 1024;
 
 pub(super) async fn open(url: &DatabaseUrl, role: Role) -> Result<PgConnection, sqlx::Error> {
@@ -233,13 +233,18 @@ async fn resync(connection: &mut PgConnection, error: &sqlx::Error) -> Result<()
 pub(super) async fn copy_in(
     connection: &mut PgConnection,
     statement: &str,
-    lines: &[u8],
+    lines: &mut Lines<'_>,
 ) -> Result<u64, sqlx::Error> {
     let mut copy = connection.copy_in_raw(statement).await?;
-    for slice in lines.chunks(SLICE) {
-        copy.send(slice).await?;
+    let mut slice = Vec::with_capacity(SLICE + SLICE / 4);
+    loop {
+        slice.clear();
+        while slice.len() < SLICE && lines(&mut slice) {}
+        if slice.is_empty() {
+            return copy.finish().await;
+        }
+        copy.send(&slice[..]).await?;
     }
-    copy.finish().await
 }
 
 /// A column of a select, as the server describes it without running it.

@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::classify::{Scene, classify, lost, timeout};
 use super::postgres::{self, Copied, Described};
 use super::quote::ident;
-use super::{DbError, Engine, ErrorKind, Role, TableName, sqlite, sqlite_copy};
+use super::{DbError, Engine, ErrorKind, Lines, Role, TableName, sqlite, sqlite_copy};
 use crate::config::DatabaseUrl;
 use crate::row::Rows;
 use crate::value::Logical;
@@ -235,7 +235,25 @@ impl Session {
         lines: &[u8],
         rows: u64,
     ) -> Result<u64, DbError> {
-        if rows == 0 && lines.is_empty() {
+        let mut whole = Some(lines);
+        let mut once = |out: &mut Vec<u8>| {
+            whole.take().is_some_and(|lines| {
+                out.extend_from_slice(lines);
+                true
+            })
+        };
+        self.copy_in_lines(table, columns, &mut once, rows).await
+    }
+
+    /// As [`Self::copy_in`], line by line as they are needed.
+    pub async fn copy_in_lines(
+        &mut self,
+        table: &TableName,
+        columns: &[(String, Logical)],
+        lines: &mut Lines<'_>,
+        rows: u64,
+    ) -> Result<u64, DbError> {
+        if rows == 0 {
             return Ok(0);
         }
         let counted = match self.engine() {
@@ -250,7 +268,11 @@ impl Session {
                     postgres::copy_in(c, &statement, lines),
                     none(c))?
             }
-            Engine::Sqlite => sqlite_copy::copy_in(self, table, columns, lines).await?,
+            Engine::Sqlite => {
+                let mut whole = Vec::new();
+                while lines(&mut whole) {}
+                sqlite_copy::copy_in(self, table, columns, &whole).await?
+            }
         };
         if counted == rows {
             return Ok(counted);

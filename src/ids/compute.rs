@@ -20,6 +20,9 @@ pub enum IdKind {
     Ordered,
 }
 
+/// A function for Postgres that computes ordered ids, too.
+pub const ORDERED_SQL: &str = include_str!("ordered.sql");
+
 /// The id of the row that `key` becomes in `table`; `extra` holds the match values of a rule that
 /// writes many rows for one key (never their ordinal, so that a new sibling moves no id).
 ///

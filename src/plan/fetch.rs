@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::among::among;
 use super::wants::{CACHE_MAX, IdsWant, LookupWant, Own, from_sql};
 use crate::db::{DbError, Session, ident, literal_list};
 use crate::ids::id_for;
@@ -65,16 +66,12 @@ impl IdsWant {
             .collect();
         let mut fresh: HashMap<String, IdAnswer> = HashMap::new();
         if let Some((table, legacy, logical, id)) = &self.table {
-            for keys in missing.chunks(KEYS_PER_QUERY) {
-                let list = literal_list(target.engine(), logical, keys.iter().map(|k| k.as_str()));
-                if list.is_empty() {
-                    continue;
-                }
+            for condition in among(target.engine(), legacy, logical, &missing) {
                 let sql = format!(
-                    "select {legacy}, {id} from {} where {legacy} in ({list})",
+                    "select {}, {} from {} where {condition}",
+                    ident(legacy),
+                    ident(id),
                     table.sql(target.engine()),
-                    legacy = ident(legacy),
-                    id = ident(id),
                 );
                 let columns = [
                     ("legacy".to_owned(), logical.clone()),

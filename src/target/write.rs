@@ -1,6 +1,7 @@
 //! Putting rows into the target.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Destination;
 use crate::db::{DbError, Session, literal};
@@ -13,25 +14,21 @@ pub async fn insert(
     to: &Destination,
     rows: &[&OutRow],
 ) -> Result<u64, DbError> {
-    let mut sets: Vec<(&ColumnSet, Vec<u8>, u64)> = Vec::new();
+    let mut sets: Vec<(&ColumnSet, Vec<&OutRow>)> = Vec::new();
     let mut known: HashMap<&[u16], usize> = HashMap::new();
     for row in rows {
-        let at = *known.entry(&row.set).or_insert_with(|| {
-            sets.push((&row.set, Vec::new(), 0));
-            sets.len() - 1
-        });
-        let (_, lines, count) = &mut sets[at];
-        let mut id = [0_u8; 36];
-        lines.extend_from_slice(row.id.hyphenated().encode_lower(&mut id).as_bytes());
-        if !row.set.is_empty() {
-            lines.push(b'\t');
-            lines.extend_from_slice(&row.line);
-        }
-        lines.push(b'\n');
-        *count += 1;
+        let at = match sets.last() {
+            // nearly always: the rows of a rule set the same columns
+            Some((set, _)) if Arc::ptr_eq(set, &row.set) => sets.len() - 1,
+            _ => *known.entry(&row.set).or_insert_with(|| {
+                sets.push((&row.set, Vec::new()));
+                sets.len() - 1
+            }),
+        };
+        sets[at].1.push(row);
     }
     let mut sent = 0;
-    for (set, lines, count) in sets {
+    for (set, rows) in sets {
         let columns: Vec<(String, Logical)> = std::iter::once(to.id)
             .chain(set.iter().copied())
             .map(|index| {
@@ -39,8 +36,23 @@ pub async fn insert(
                 (column.name.clone(), column.logical.clone())
             })
             .collect();
+        let count = rows.len() as u64;
+        let mut rows = rows.into_iter();
+        let mut line = |out: &mut Vec<u8>| {
+            let Some(row) = rows.next() else {
+                return false;
+            };
+            let mut id = [0_u8; 36];
+            out.extend_from_slice(row.id.hyphenated().encode_lower(&mut id).as_bytes());
+            if !row.set.is_empty() {
+                out.push(b'\t');
+                out.extend_from_slice(&row.line);
+            }
+            out.push(b'\n');
+            true
+        };
         sent += session
-            .copy_in(&to.table.name, &columns, &lines, count)
+            .copy_in_lines(&to.table.name, &columns, &mut line, count)
             .await?;
     }
     Ok(sent)

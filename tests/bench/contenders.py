@@ -51,7 +51,7 @@ class Bench:
                     "--source", server.url("source"), "--target", server.url("target"))
         # rows and notes that earlier scripts left: a target that nobody has written to
         server.sql("target", f"truncate {work.name}; drop table migration_mappings, migration_control")
-        server.sql("source", "create function bench_json(text) returns jsonb language plpgsql immutable parallel safe as "
+        server.sql("source", "create function bench_json(text) returns jsonb language plpgsql immutable as "
                              "$$ begin return $1::jsonb; exception when others then return null; end $$")
         # the pipes join ids at the source; copying them there is not counted
         for parent in work.parents:
