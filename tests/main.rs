@@ -16,6 +16,7 @@ mod accounts;
 mod adoption;
 mod architecture;
 mod bisect;
+mod browser;
 mod canary;
 mod check;
 mod cli;
