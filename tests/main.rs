@@ -24,6 +24,7 @@ mod demo;
 mod derive;
 mod diagnostics;
 mod diff;
+mod docs;
 mod drift;
 mod dry_run;
 mod edit;

@@ -41,6 +41,8 @@ pub(super) async fn run(global: &Global, args: &CheckArgs) -> Result<Answer, Fai
         let newest = newest(&config.rules);
         if seen != Some(newest) {
             seen = Some(newest);
+            // editors clear what they showed before
+            screen::aside("checking");
             screen::finish(once(global, args).await, false);
             screen::aside("\nwatching; Ctrl-C ends\n");
         }
