@@ -107,9 +107,13 @@ pub(super) fn is_it_right(evidence: &Evidence<'_>) -> Finding {
     }
     let gone: i64 = evidence.coverage.iter().map(|c| c.missing).sum();
     if gone > 0 {
-        let were = if gone == 1 { "row is" } else { "rows are" };
+        let (were, them) = if gone == 1 {
+            ("row is", "it")
+        } else {
+            ("rows are", "them")
+        };
         let text = format!(
-            "{} {were} not in the target any more although the migration wrote them; see “What is in the target”.",
+            "{} {were} not in the target any more although the migration wrote {them}; see “What is in the target”.",
             thousands(gone)
         );
         return finding("bad", "No", text);
