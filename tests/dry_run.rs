@@ -28,10 +28,19 @@ fn verdicts(rule: &Value) -> BTreeMap<String, i64> {
 
 #[test]
 fn a_dry_run_counts_what_the_run_will_count_but_for_what_the_database_refuses() {
-    let project = Project::demo("0.01", Engine::Postgres);
-    project
-        .target
-        .exec("alter table purchases add constraint odd_ones check (legacy_purchase_id % 5 <> 0)");
+    for engine in [Engine::Postgres, Engine::Sqlite] {
+        a_dry_run_counts_as_the_run(engine);
+    }
+}
+
+fn a_dry_run_counts_as_the_run(engine: Engine) {
+    let project = Project::demo("0.01", engine);
+    if engine == Engine::Postgres {
+        project.target.exec(
+            "alter table purchases add constraint odd_ones check (legacy_purchase_id % 5 <> 0)",
+        );
+    }
+    let quarantine = project.target.table("runner.quarantine");
     let dry = project.runner(&["run", "--dry-run", "--json"]);
     dry.ends_with(3);
     let tell = project.runner(&["run", "--dry-run"]);
@@ -45,7 +54,7 @@ fn a_dry_run_counts_what_the_run_will_count_but_for_what_the_database_refuses() 
         let mut expected = verdicts(rule);
         // The database's refusals were written rows in the dry run; quarantine names each.
         let refused = project.target.rows(&format!(
-            "select code, count(*)::text, count(constraint_name)::text from runner.quarantine where rule = '{name}' and stage = 'database' group by 1"
+            "select code, cast(count(*) as text), cast(count(constraint_name) as text) from {quarantine} where rule = '{name}' and stage = 'database' group by 1"
         ));
         for row in refused {
             let [code, count, named] = <[_; 3]>::try_from(row).unwrap().map(Option::unwrap);
@@ -57,11 +66,14 @@ fn a_dry_run_counts_what_the_run_will_count_but_for_what_the_database_refuses() 
         }
         let mut found = verdicts(&project.status(name));
         // Remarks are counted on rows that are written, so a refused row takes its own along.
-        if name == "purchases" {
+        if name == "purchases" && engine == Engine::Postgres {
             expected.retain(|what, _| !what.starts_with("note"));
             found.retain(|what, _| !what.starts_with("note"));
         }
         assert_eq!(found, expected, "{name}");
     }
-    assert!(refusals > 5, "{refusals} refusals");
+    assert!(
+        refusals > 5 || engine == Engine::Sqlite,
+        "{refusals} refusals"
+    );
 }
