@@ -76,8 +76,21 @@ pub async fn check(
     }
     // No transaction around it: a question that the server refuses must not end the others. The
     // sessions are read-only, so is each statement.
-    let mut source = Session::open(config.source()?, Role::Source).await?;
-    let mut target = Session::open(config.target()?, Role::TargetReader).await?;
+    let (source, target) = (config.source()?, config.target()?);
+    let opened = async {
+        let source = Session::open(source, Role::Source).await?;
+        Ok::<_, DbError>((source, Session::open(target, Role::TargetReader).await?))
+    };
+    let (mut source, mut target) = match opened.await {
+        Ok(sessions) => sessions,
+        // an address that is refused for what it leads to is a finding
+        Err(e) if e.kind == ErrorKind::Pooler => {
+            checked.findings.push(e.into());
+            sort(&mut checked.findings);
+            return Ok(checked);
+        }
+        Err(e) => return Err(e.into()),
+    };
     let mut look = Look {
         source: &mut source,
         target: &mut target,

@@ -5,10 +5,12 @@
 
 mod cancel;
 mod classify;
+mod classify_connect;
 mod classify_sqlite;
 mod error;
 mod failpoint;
 mod name;
+mod pooler;
 mod postgres;
 mod quote;
 mod session;

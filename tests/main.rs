@@ -43,6 +43,7 @@ mod rerun;
 mod retry;
 mod scale1;
 mod seed_classes;
+mod supabase;
 mod support;
 mod tracking;
 mod values;

@@ -9,6 +9,7 @@ mod project;
 mod random;
 mod release;
 mod server;
+mod supabase;
 
 pub use database::{Db, Engine};
 pub use dump::{canonical_dump, columns, quarantine_dump};
@@ -18,6 +19,7 @@ pub use project::{NAMESPACE, Project};
 pub use random::Random;
 pub use release::{measuring, release_binary};
 pub use server::{PASSWORD_USER, postgres, server_tool};
+pub use supabase::{Standin, Way};
 
 #[test]
 fn every_test_has_databases_of_its_own_and_a_dump_that_shows_every_difference() {

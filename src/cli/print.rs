@@ -30,19 +30,42 @@ enum What {
     },
 }
 
-/// Roles, not users: a login is made member of one of them.
+/// Roles, not users: a login is made member of one of them, `create role mover login in role runner_writer`.
 const GRANTS: &str = "\
--- Reads what `status`, `quarantine`, `why` and `report` show.
-create role runner_reader nologin;
-grant usage on schema runner to runner_reader;
-grant select on all tables in schema runner to runner_reader;
+-- In the legacy database: reads every table, writes none.
+create role runner_source nologin;
+grant usage on schema public to runner_source;
+grant select on all tables in schema public to runner_source;
 
--- Migrates. It needs these rights on each target table and on the tables that the rules' ids name;
--- row security must not hide rows from it (owner of the tables, or bypassrls).
+-- In the target. Migrates: rights on the target tables, on those that the rules' ids and lookups name, and
+-- on the old scripts' tracking tables with their sequence. Never deletes, never truncates.
 create role runner_writer nologin;
 grant create on database postgres to runner_writer;  -- the first run creates the schema `runner`
 grant usage on schema public to runner_writer;
 grant select, insert, update on all tables in schema public to runner_writer;
+grant usage on all sequences in schema public to runner_writer;
+-- Row level security must not hide rows from it: with these policies the rows go in by INSERT, not by COPY.
+do $$
+declare
+  t record;
+begin
+  for t in select tablename from pg_tables where schemaname = 'public' and rowsecurity loop
+    execute format('create policy runner_writer on public.%I for all to runner_writer using (true) with check (true)', t.tablename);
+  end loop;
+end $$;
+
+-- After the first run. Reads what `status`, `quarantine`, `why` and `report` show.
+create role runner_reader nologin;
+grant usage on schema runner to runner_reader;
+grant select on all tables in schema runner to runner_reader;
+do $$
+declare
+  t record;
+begin
+  for t in select tablename from pg_tables where schemaname = 'runner' and rowsecurity loop
+    execute format('create policy runner_reader on runner.%I for select to runner_reader using (true)', t.tablename);
+  end loop;
+end $$;
 ";
 
 pub(super) fn run(args: &PrintArgs) -> Answer {

@@ -93,7 +93,13 @@ impl Server {
                     })?);
                 }
                 "sslrootcert" | "ssl-root-cert" => server.root_cert = Some(value.into()),
-                "host" if server.host.is_empty() => server.host = value,
+                // as libpq has it, a parameter wins over the same part before it
+                "host" if !value.is_empty() => server.host = value,
+                "port" => {
+                    server.port = value.parse().map_err(|_| {
+                        Diagnostic::error(format!("{what} has a port that is not a number"))
+                    })?;
+                }
                 "user" if server.user.is_empty() => server.user = value,
                 "password" if server.password.is_none() => server.password = Some(value),
                 _ => {}
@@ -115,14 +121,17 @@ impl Server {
             return Err(Diagnostic::error(format!("{what} has no {part}"))
                 .hint("a whole URL is postgres://user:password@host:5432/postgres"));
         }
-        let supabase = self.host.ends_with(".supabase.com") || self.host.ends_with(".supabase.co");
-        if supabase && self.port == 6543 {
+        if self.is_supabase() && self.port == 6543 {
             return Err(Diagnostic::error(format!(
                 "{what} leads to the transaction pooler (port 6543), which keeps neither locks nor snapshots"
             ))
             .hint("take the direct connection or the session pooler: Supabase dashboard, Connect, port 5432"));
         }
         Ok(())
+    }
+
+    pub(super) fn is_supabase(&self) -> bool {
+        self.host.ends_with(".supabase.com") || self.host.ends_with(".supabase.co")
     }
 
     pub(super) fn is_loopback(&self) -> bool {

@@ -95,6 +95,17 @@ impl DatabaseUrl {
         self.server().map(Server::tls)
     }
 
+    /// The address of the session pooler where this one is Supabase's pooler for transactions.
+    pub(crate) fn session_pooler(&self) -> Option<String> {
+        let server = self
+            .server()
+            .filter(|s| s.is_supabase() && s.port != 5432)?;
+        Some(format!(
+            "postgres://{}:***@{}:5432/{}",
+            server.user, server.host, server.database
+        ))
+    }
+
     /// Trusts this authority, unless the URL names one itself.
     pub(crate) fn trust(&mut self, root_cert: &Path) {
         if let Place::Postgres(server) = &mut self.0

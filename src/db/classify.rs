@@ -5,7 +5,9 @@ use std::io;
 use sqlx::postgres::PgDatabaseError;
 use sqlx::sqlite::SqliteError;
 
+use super::classify_connect::{connect_hint, unreachable_host, untrusted};
 use super::classify_sqlite::sqlite;
+use super::pooler::Shared;
 use super::{DbError, ErrorKind};
 
 /// Where and when an error happened.
@@ -54,7 +56,25 @@ pub(super) fn classify(error: &sqlx::Error, scene: Scene<'_>) -> DbError {
             .with_hint(
                 "download the server's certificate (Supabase dashboard, Database settings, SSL) and name the file in TARGET_SSLROOTCERT, or say sslmode=require in the URL to go on without checking it",
             ),
+        sqlx::Error::Io(e) if scene.connecting && e.kind() == io::ErrorKind::InvalidData => {
+            untrusted(e, scene)
+        }
         sqlx::Error::Io(e) if scene.connecting => unreachable_host(e, scene),
+        sqlx::Error::Configuration(e) if e.is::<Shared>() => {
+            let right = e
+                .downcast_ref::<Shared>()
+                .and_then(|shared| shared.instead.as_deref())
+                .map_or_else(
+                    || "the database's own address, or the pooler's port for session mode".to_owned(),
+                    |url| format!("{url}, the same pooler in session mode"),
+                );
+            scene.error(
+                ErrorKind::Pooler,
+                &format!(
+                    "this is a transaction pooler, where locks, snapshots and settings get lost between two statements: take {right}"
+                ),
+            )
+        }
         sqlx::Error::Configuration(e) => scene.error(ErrorKind::Other, &format!("the URL cannot be used: {e}")),
         sqlx::Error::Io(e) => lost(&io_word(e), scene),
         sqlx::Error::WorkerCrashed => lost("the database thread stopped", scene),
@@ -97,33 +117,6 @@ fn io_word(error: &io::Error) -> String {
     }
 }
 
-fn unreachable_host(error: &io::Error, scene: Scene<'_>) -> DbError {
-    let what = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "nothing listens at that address".to_owned(),
-        io::ErrorKind::UnexpectedEof => "the server hung up while connecting".to_owned(),
-        io::ErrorKind::NotFound => "there is nothing at that path".to_owned(),
-        kind => {
-            let text = error.to_string();
-            if text.contains("lookup") || text.contains("resolve") {
-                "the host name has no address".to_owned()
-            } else {
-                format!("the server cannot be reached: {kind}")
-            }
-        }
-    };
-    scene
-        .error(ErrorKind::Unreachable, &what)
-        .with_hint(connect_hint(scene))
-}
-
-fn connect_hint(scene: Scene<'_>) -> &'static str {
-    if scene.place.contains("@db.") && scene.place.contains(".supabase.co") {
-        "direct Supabase connections need IPv6: copy the session pooler URL (port 5432) from the dashboard's Connect instead, and check that the project is not paused"
-    } else {
-        "check host, port and firewall, and that the server runs"
-    }
-}
-
 fn postgres(e: &PgDatabaseError, scene: Scene<'_>) -> DbError {
     let code = e.code();
     let (kind, hint) = kind_of(code, e.message(), scene.connecting);
@@ -157,6 +150,22 @@ fn kind_of(code: &str, message: &str, connecting: bool) -> (ErrorKind, Option<&'
         .any(|tag| message.contains(tag));
     let kind = match code {
         _ if pooler_busy => ErrorKind::Transient,
+        _ if message.contains("Tenant or user not found") => {
+            return (
+                ErrorKind::Auth,
+                Some(
+                    "the project is paused or deleted, or the pooler is another region's: restore it in the dashboard, and copy the URL from Connect; the user is postgres.<project ref>",
+                ),
+            );
+        }
+        _ if message.contains("circuit breaker") || message.contains("ECIRCUITBREAKER") => {
+            return (
+                ErrorKind::Auth,
+                Some(
+                    "too many failed logins: wait some minutes, and put the right password into .env first",
+                ),
+            );
+        }
         _ if message.contains("ESSLREQUIRED") => {
             return (
                 ErrorKind::Auth,
@@ -184,7 +193,9 @@ fn kind_of(code: &str, message: &str, connecting: bool) -> (ErrorKind, Option<&'
         "28000" => {
             return (
                 ErrorKind::Auth,
-                Some("check the user, and that the server lets it in from here"),
+                Some(
+                    "check the user, and that the server lets it in from here (Supabase: Database settings, Network restrictions)",
+                ),
             );
         }
         "3D000" => {
@@ -212,7 +223,7 @@ fn kind_of(code: &str, message: &str, connecting: bool) -> (ErrorKind, Option<&'
             return (
                 ErrorKind::ReadOnly,
                 Some(
-                    "a Supabase project turns read-only when its disk is full: enlarge it, then run the same command again",
+                    "a Supabase project turns read-only when its disk, or the 500 MB of the free plan, is full: enlarge it, then run the same command again",
                 ),
             );
         }

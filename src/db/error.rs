@@ -18,6 +18,8 @@ pub enum ErrorKind {
     Auth,
     /// No server answered at that address.
     Unreachable,
+    /// The address leads to a transaction pooler, through which nothing may be written.
+    Pooler,
     /// The role lacks a right (42501), or row level security is in the way (0A000 of COPY).
     Permission,
     /// The database or the transaction is read-only (25006).

@@ -36,7 +36,7 @@ const WRITER_SETTINGS: &str =
 /// How much of COPY data goes into one message; no more of it is in memory at a time.
 const SLICE: usize = 256 * 1024;
 
-pub(super) async fn open(url: &DatabaseUrl, role: Role) -> Result<PgConnection, sqlx::Error> {
+fn options(url: &DatabaseUrl) -> Result<PgConnectOptions, sqlx::Error> {
     let Some(server) = url.server() else {
         return Err(sqlx::Error::Configuration("not a Postgres URL".into()));
     };
@@ -67,8 +67,14 @@ pub(super) async fn open(url: &DatabaseUrl, role: Role) -> Result<PgConnection, 
     if let Some(file) = &server.root_cert {
         options = options.ssl_root_cert(file);
     }
+    Ok(options)
+}
+
+pub(super) async fn open(url: &DatabaseUrl, role: Role) -> Result<PgConnection, sqlx::Error> {
+    let options = options(url)?;
     let mut connection = options.connect().await?;
     super::socket::tune();
+    super::pooler::refuse(&mut connection, &options, url).await?;
     let more = match role {
         Role::Source => SOURCE_SETTINGS,
         Role::TargetReader => READER_SETTINGS,
@@ -77,6 +83,10 @@ pub(super) async fn open(url: &DatabaseUrl, role: Role) -> Result<PgConnection, 
     sqlx::raw_sql(AssertSqlSafe(format!("{SETTINGS}; {more}")))
         .execute(&mut connection)
         .await?;
+    // limits that not every version knows
+    let limits = "select set_config(name, '0', false) from pg_settings \
+         where name in ('transaction_timeout', 'idle_session_timeout')";
+    sqlx::raw_sql(limits).execute(&mut connection).await?;
     if role != Role::Source {
         // what a name without schema means must not depend on the role's own search path
         let public =

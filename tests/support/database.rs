@@ -34,6 +34,8 @@ enum Place {
         name: String,
     },
     Sqlite(PathBuf),
+    /// A Postgres database of another server.
+    At(String),
 }
 
 impl Db {
@@ -71,6 +73,13 @@ impl Db {
         }
     }
 
+    /// A Postgres database anywhere, by its URL.
+    pub fn at(url: &str) -> Self {
+        Self {
+            place: Place::At(url.to_owned()),
+        }
+    }
+
     /// The same Postgres database as another user.
     pub fn as_user(&self, name: &str, secret: Option<&str>) -> Self {
         let mut other = self.clone();
@@ -84,7 +93,7 @@ impl Db {
 
     pub fn engine(&self) -> Engine {
         match self.place {
-            Place::Postgres { .. } => Engine::Postgres,
+            Place::Postgres { .. } | Place::At(_) => Engine::Postgres,
             Place::Sqlite(_) => Engine::Sqlite,
         }
     }
@@ -107,6 +116,7 @@ impl Db {
                 )
             }
             Place::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Place::At(url) => url.clone(),
         }
     }
 
@@ -115,6 +125,7 @@ impl Db {
         match &self.place {
             Place::Postgres { name, .. } => name,
             Place::Sqlite(path) => path.to_str().expect("a readable path"),
+            Place::At(url) => url,
         }
     }
 
@@ -178,7 +189,7 @@ impl Db {
     pub fn try_rows(&self, sql: &str) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
         runtime().block_on(async {
             match &self.place {
-                Place::Postgres { .. } => {
+                Place::Postgres { .. } | Place::At(_) => {
                     let mut session = sqlx::PgConnection::connect(&self.url()).await?;
                     let rows = sqlx::raw_sql(AssertSqlSafe(sql))
                         .fetch_all(&mut session)

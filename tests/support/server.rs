@@ -57,9 +57,9 @@ pub fn server_tool(name: &str) -> PathBuf {
 
 /// User and group to run a server as: it refuses root.
 #[derive(Clone, Copy)]
-struct Ids {
-    uid: u32,
-    gid: u32,
+pub(super) struct Ids {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
 }
 
 /// The server of this test process, started by the first test that asks.
@@ -106,7 +106,7 @@ fn start() -> Server {
     panic!("PostgreSQL did not start:\n{}", log_of(&dir));
 }
 
-fn find_binaries() -> Option<PathBuf> {
+pub(super) fn find_binaries() -> Option<PathBuf> {
     let mut folders: Vec<PathBuf> = Vec::new();
     folders.extend(std::env::var_os("RUNNER_TEST_PG_BIN").map(PathBuf::from));
     if let Ok(output) = Command::new("pg_config").arg("--bindir").output() {
@@ -134,7 +134,7 @@ fn find_binaries() -> Option<PathBuf> {
     })
 }
 
-fn unprivileged() -> Option<Ids> {
+pub(super) fn unprivileged() -> Option<Ids> {
     if !nix::unistd::geteuid().is_root() {
         return None;
     }
@@ -153,7 +153,7 @@ fn unprivileged() -> Option<Ids> {
     ))
 }
 
-fn command(program: impl AsRef<Path>, ids: Option<Ids>) -> Command {
+pub(super) fn command(program: impl AsRef<Path>, ids: Option<Ids>) -> Command {
     let mut command = Command::new(program.as_ref());
     command
         .env_clear()
@@ -165,7 +165,7 @@ fn command(program: impl AsRef<Path>, ids: Option<Ids>) -> Command {
     command
 }
 
-fn succeed(command: &mut Command) {
+pub(super) fn succeed(command: &mut Command) {
     let output = command
         .output()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -179,7 +179,7 @@ fn succeed(command: &mut Command) {
     );
 }
 
-fn own_dir(prefix: &str, ids: Option<Ids>) -> PathBuf {
+pub(super) fn own_dir(prefix: &str, ids: Option<Ids>) -> PathBuf {
     let dir = tempfile::Builder::new()
         .prefix(prefix)
         .tempdir()
@@ -243,7 +243,7 @@ fn template(binaries: &Path, ids: Option<Ids>) -> PathBuf {
     dir.join("data")
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .expect("a free port")
@@ -252,7 +252,7 @@ fn free_port() -> u16 {
 
 /// A `sh` owns the server: it waits for the end of its input, stops the server (INT is a fast
 /// shutdown) and removes the folder.
-fn supervise(server: &Command, dir: &Path, ids: Option<Ids>) -> ChildStdin {
+pub(super) fn supervise(server: &Command, dir: &Path, ids: Option<Ids>) -> ChildStdin {
     let script = r#"d=$1; shift; "$@" </dev/null >"$d/log" 2>&1 & p=$!
         cat >/dev/null; kill -INT $p 2>/dev/null && wait $p && rm -rf "$d""#;
     let mut shell = command("/bin/sh", ids);
@@ -276,11 +276,11 @@ fn supervise(server: &Command, dir: &Path, ids: Option<Ids>) -> ChildStdin {
         .expect("a piped stdin")
 }
 
-fn log_of(dir: &Path) -> String {
+pub(super) fn log_of(dir: &Path) -> String {
     fs::read_to_string(dir.join("log")).unwrap_or_default()
 }
 
-fn wait_until_ready(dir: &Path) -> bool {
+pub(super) fn wait_until_ready(dir: &Path) -> bool {
     let started = Instant::now();
     loop {
         let state = fs::read_to_string(dir.join("data/postmaster.pid")).unwrap_or_default();
