@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod diff;
 mod exit;
+mod init;
 mod migrate;
 mod plan;
 mod print;
@@ -51,6 +52,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::DemoArgs),
+    Init(init::InitArgs),
     Check(check::CheckArgs),
     Test(test::TestArgs),
     Diff(diff::DiffArgs),
@@ -70,7 +72,7 @@ enum Command {
 /// The commands by what one does with them; a test holds this against the real list.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Try", &["demo"]),
-    ("Write rules", &["check", "test", "diff", "repl"]),
+    ("Write rules", &["init", "check", "test", "diff", "repl"]),
     ("Move rows", &["plan", "exec", "run", "retry"]),
     (
         "Prove it",
@@ -123,6 +125,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Failure> {
 async fn answer(global: &Global, command: Command) -> Result<Answer, Failure> {
     match command {
         Command::Demo(args) => demo::run(global, &args).await,
+        Command::Init(args) => init::run(global, &args).await,
         Command::Check(args) => check::run(global, &args).await,
         Command::Test(args) => test::run(global, &args),
         Command::Diff(args) => diff::run(global, &args).await,

@@ -143,6 +143,11 @@ impl Config {
         })
     }
 
+    /// Writes a settings file that is not there yet, readable by its owner alone.
+    pub fn create_env_file(path: &Path, text: &str) -> Result<(), Diagnostic> {
+        env_file::append(path, text.trim_end())
+    }
+
     /// Writes `RUNNER_NAMESPACE` into the `.env` file, which is made when there is none, readable
     /// by its owner alone. Returns the file.
     pub fn save_namespace(&self, namespace: Uuid) -> Result<PathBuf, Diagnostic> {

@@ -4,6 +4,7 @@
 //! cross threads; the engine that runs it lives in `script`, one per thread.
 
 mod bound;
+mod draft;
 mod encode;
 mod fingerprint;
 mod header;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use crate::diagnostic::Place;
 
 pub use bound::Bound;
+pub use draft::{Sheet, draft, named_table};
 pub use header::{CopyPair, Existing, Header, IdsDecl, LookupDecl, Reconcile, Side, Stop, Storage};
 pub use judge::Judge;
 pub use lint::Shapes;

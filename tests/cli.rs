@@ -11,8 +11,10 @@ fn help_and_version_go_to_stdout_and_succeed() {
     help.ends_with(0).prints("Exit codes");
     for command in [
         "demo",
+        "init",
         "check",
         "test",
+        "diff",
         "repl",
         "plan",
         "exec",

@@ -68,6 +68,14 @@ impl Global {
         Ok(config)
     }
 
+    /// The same options, as if no settings file had been named: for the command that writes it.
+    pub(super) fn without_env_file(&self) -> Self {
+        Self {
+            env_file: None,
+            ..self.clone()
+        }
+    }
+
     /// The options that a further command needs to meet the same databases and rules; a URL with a
     /// user in it, and perhaps a password, is not repeated.
     pub(super) fn again(&self) -> String {

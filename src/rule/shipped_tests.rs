@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use super::testing::run_tests_unoptimised;
 use super::{RuleSet, run_tests};
 
 #[test]
-fn shipped_rules_pass_their_tests() {
+fn shipped_rules_pass_their_tests_with_the_optimizer_and_without() {
     let set = RuleSet::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/rules")))
         .expect("the folder is there");
     assert_eq!(
@@ -17,7 +18,10 @@ fn shipped_rules_pass_their_tests() {
     );
     for rule in &set.rules {
         assert!(!rule.has.tests.is_empty(), "{} has no tests", rule.name);
-        for result in run_tests(rule, None) {
+        let results = run_tests(rule, None);
+        let unoptimised = run_tests_unoptimised(rule);
+        assert_eq!(results.len(), unoptimised.len());
+        for result in results.into_iter().chain(unoptimised) {
             assert!(
                 result.outcome.is_ok(),
                 "{}: {}: {}",

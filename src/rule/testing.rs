@@ -18,9 +18,19 @@ pub struct TestResult {
     pub ms: u64,
 }
 
+/// Runs the rule's tests with the engine's optimizer off: it must not change what a rule says.
+#[cfg(test)]
+pub(super) fn run_tests_unoptimised(rule: &Rule) -> Vec<TestResult> {
+    run(rule, None, false)
+}
+
 /// Runs the rule's tests whose name contains `filter`, in order of name, on a thread with the stack
 /// that scripts need.
 pub fn run_tests(rule: &Rule, filter: Option<&str>) -> Vec<TestResult> {
+    run(rule, filter, true)
+}
+
+fn run(rule: &Rule, filter: Option<&str>, is_optimised: bool) -> Vec<TestResult> {
     let names: Vec<String> = rule
         .has
         .tests
@@ -41,7 +51,7 @@ pub fn run_tests(rule: &Rule, filter: Option<&str>) -> Vec<TestResult> {
             .name("tests".to_owned())
             .stack_size(STACK_BYTES);
         thread
-            .spawn_scoped(scope, || run_all(rule, &names))
+            .spawn_scoped(scope, || run_all(rule, &names, is_optimised))
             .map(std::thread::ScopedJoinHandle::join)
     });
     match outcome {
@@ -54,13 +64,22 @@ pub fn run_tests(rule: &Rule, filter: Option<&str>) -> Vec<TestResult> {
     }
 }
 
-fn run_all(rule: &Rule, names: &[String]) -> Result<Vec<TestResult>, Diagnostic> {
+fn run_all(
+    rule: &Rule,
+    names: &[String],
+    is_optimised: bool,
+) -> Result<Vec<TestResult>, Diagnostic> {
     if names.is_empty() {
         return Ok(vec![]);
     }
     let known = rule.columns_named()?.into_iter().collect();
-    let mut program =
-        Program::for_tests(&rule.source(), &rule.lib_sources(), rule.declared(), known)?;
+    let mut program = Program::for_tests(
+        &rule.source(),
+        &rule.lib_sources(),
+        rule.declared(),
+        known,
+        is_optimised,
+    )?;
     let run = |name: &String| {
         let start = Instant::now();
         let outcome = program.test(name);
@@ -79,7 +98,7 @@ fn run_all(rule: &Rule, names: &[String]) -> Result<Vec<TestResult>, Diagnostic>
 pub(super) fn value_of(rule: &Rule, function: &str) -> Result<Vec<(String, String)>, Diagnostic> {
     let known = rule.columns_named()?.into_iter().collect();
     let (source, libs) = (rule.source(), rule.lib_sources());
-    Program::for_tests(&source, &libs, rule.declared(), known)?.spelled_map(function)
+    Program::for_tests(&source, &libs, rule.declared(), known, true)?.spelled_map(function)
 }
 
 impl Rule {

@@ -253,6 +253,12 @@ pub const FUNCTIONS: &[HostFunction] = &[
         "Fails the test unless the row is written with this note.",
     ),
     of(
+        Test,
+        "assert_no_note",
+        "assert_no_note(|| transform(row)) -> what it returned",
+        "Fails the test unless the row is written without any note.",
+    ),
+    of(
         Database,
         "source.query",
         "source.query(sql) -> array of rows",

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rhai::{Array, Dynamic, Engine, FnPtr, Map, NativeCallContext};
+use rhai::{Array, Dynamic, Engine, FnPtr, Map, NativeCallContext, OptimizationLevel};
 
 use super::SourceText;
 use super::context::{Context, Declared, Fallible, HostFault, Raised, RaisedVerdict};
@@ -14,14 +14,19 @@ use super::verdicts::key_text;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 
 impl Program {
-    /// The rule with the functions of tests. `known_columns` are what a sample may set or leave out.
+    /// The rule with the functions of tests. `known_columns` are what a sample may set or leave out;
+    /// the engine's optimizer may be left off, to see that it changes nothing.
     pub fn for_tests(
         rule: &SourceText,
         libs: &[SourceText],
         declared: Declared,
         known_columns: Vec<String>,
+        is_optimised: bool,
     ) -> Result<Self, Diagnostic> {
         let special = |engine: &mut Engine, context: &Rc<Context>| {
+            if !is_optimised {
+                engine.set_optimization_level(OptimizationLevel::None);
+            }
             register(engine, context);
             Watch::limit_time(&context.watch, engine);
         };
@@ -110,6 +115,25 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
                 got.join(", ")
             };
             HostFault::fail(format!("note `{code}` was wanted, the notes are: {got}"))
+        },
+    );
+    let shared = Rc::clone(context);
+    engine.register_fn(
+        "assert_no_note",
+        move |call: NativeCallContext, body: FnPtr| {
+            let (raised, value) = run(&shared, &call, &body)?;
+            if let Some(raised) = raised {
+                return HostFault::fail(format!("{}, it should be written", describe(&raised)));
+            }
+            let notes = shared.notes.borrow();
+            if notes.is_empty() {
+                return Ok(value);
+            }
+            let got: Vec<String> = notes.iter().map(|n| format!("`{}`", n.code)).collect();
+            HostFault::fail(format!(
+                "the row should be written without a note, the notes are: {}",
+                got.join(", ")
+            ))
         },
     );
     for is_skip in [true, false] {
