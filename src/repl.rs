@@ -1,6 +1,6 @@
 //! Trying rules on real rows by hand: expressions, one row at a time, the rule's verdict on it.
 //!
-//! Everything here reads; nothing is written to either database. `cli` owns the loop and prints what [`Talk::answer`] says.
+//! Everything here reads, but for `:retry` after `:write on`: the engine that `runner retry` is. `cli` owns the loop and prints what [`Talk::answer`] says.
 
 mod colour;
 mod databases;
@@ -11,6 +11,7 @@ mod look;
 mod pin;
 mod replay;
 mod reply;
+mod retry;
 mod shown;
 mod talk;
 mod watch;

@@ -3,9 +3,9 @@
 
 mod person;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::support::{Engine, Project};
+use crate::support::{Engine, Project, measuring, release_binary};
 use person::Person;
 
 const CTRL_C: &str = "\x03";
@@ -58,6 +58,23 @@ fn from_a_bad_row_to_a_repaired_rule_a_test_and_a_moved_row() {
         .runner(&filter)
         .ends_with(0)
         .prints("1 passed, 0 failed");
+
+    // nothing is written until it is allowed, and then exactly the repaired rows go over
+    let arrived = "select legacy_attachment_id from message_attachments where legacy_attachment_id is not null";
+    let before = project.target.lines(arrived);
+    person.sees("message_attachments");
+    person.asks(":retry", "say `:write on` first");
+    assert_eq!(project.target.lines(arrived), before);
+    person.asks(":write on", "`:retry` may write");
+    person.asks(":retry", &format!("{} written", keys.len()));
+    person.sees("! ");
+    let mut moved = project.target.lines(arrived);
+    moved.retain(|key| !before.contains(key));
+    moved.sort();
+    let mut wanted = keys.clone();
+    wanted.sort();
+    assert_eq!(moved, wanted);
+    assert_eq!(project.target.lines(bad), [""; 0]);
     let transcript = person.leaves(CTRL_D);
     assert!(!transcript.contains(CANARY), "{transcript}");
     assert!(!project.read("state/runner/history").contains(CANARY));
@@ -85,6 +102,73 @@ fn repair(project: &Project) {
          if message == () { note(\"moved_to_the_catch_all\"); message = rows_of(\"catch_all\", row.one)[0].id; }\n",
     );
     project.edit(rule, "id_of(\"messages\", row.record_id)", "message");
+}
+
+#[test]
+fn a_pinned_row_does_not_stop_a_resume() {
+    let project = Project::people();
+    project.runner(&["exec", "kinds"]).ends_with(0);
+    let struck = project.runner_failing(
+        "chunk.after_commit:3:kill",
+        &["exec", "people", "--batch-rows", "20", "--writers", "1"],
+    );
+    assert_eq!(struck.code, 128 + 9, "{struck}");
+    project.target.wait_until_alone();
+    project
+        .runner(&["repl", "people", "-e", ":row 7", "-e", ":pin a person"])
+        .ends_with(0)
+        .prints("fn test_a_person()");
+    project
+        .runner(&["test", "people"])
+        .ends_with(0)
+        .prints("2 passed, 0 failed");
+    project.runner(&["exec", "people"]).ends_with(3);
+    assert_eq!(project.target.count("select count(*) from people"), 104);
+}
+
+/// From saving a rule to the new verdict on the screen. `RUNNER_TEST_MEASURE=1` takes the size of the real
+/// system and the release build, and asserts the time.
+#[test]
+fn a_saved_rule_is_answered_at_once() {
+    let scale = if measuring() { "1" } else { "0.003" };
+    let mut project = Project::demo(scale, Engine::Postgres);
+    if measuring() {
+        project = project.with_binary(release_binary());
+    }
+    let paid = "select min(id) from dispatch_payment where paid and not canceled and not free and total_price > 1 and instruction_id is not null";
+    let key = project.source.one(paid);
+    let mut person = Person::at(&project, 100, &["repl", "purchases"]);
+    person.sees("purchases> ");
+    person.asks(&format!(":try {key}"), "write purchases");
+    person.sees("> ");
+    let mut times = Vec::new();
+    for round in 0..15 {
+        let (old, new) = if round % 2 == 0 {
+            ("USD", "EUR")
+        } else {
+            ("EUR", "USD")
+        };
+        let (old, new) = (
+            format!("\"{old}\",\n        status:"),
+            format!("\"{new}\",\n        status:"),
+        );
+        project.edit("rules/purchases.rhai", &old, &new);
+        let saved = Instant::now();
+        person.sees_at_once(&new[1..4]);
+        times.push(saved.elapsed());
+        person.sees("> ");
+    }
+    let _ = person.leaves(CTRL_D);
+    times.sort();
+    let median = times[times.len() / 2];
+    eprintln!(
+        "saved rule to new verdict at scale {scale}: median {median:?}, slowest {:?}",
+        times[14]
+    );
+    assert!(
+        !measuring() || median < Duration::from_millis(200),
+        "{times:?}"
+    );
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::diagnostic::Diagnostic;
 use crate::repl::{Event, Line, Reply, Talk, Terminal, read_pipe};
 use crate::script::STACK_BYTES;
 
-/// Try expressions, rows and rules by hand; writes nothing
+/// Try expressions, rows and rules by hand; writes nothing until told to
 #[derive(Debug, Args)]
 pub(super) struct ReplArgs {
     /// The rule to try, by name or file

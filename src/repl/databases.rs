@@ -303,7 +303,7 @@ impl Host for Desk {
     fn call(&mut self, request: HostCall) -> Result<HostReply, String> {
         let HostCall::Query { side, sql } = request else {
             return Err(
-                "only `source.query` and `target.query` work here: rows go over by `runner exec` and `runner run`".into(),
+                "only `source.query` and `target.query` work here: rows go over by `:retry`, `runner exec` and `runner run`".into(),
             );
         };
         let answer = self.0.borrow_mut().query(side, &sql);

@@ -41,12 +41,16 @@ pub enum Command {
     Edit,
     /// Reads the rule again.
     Reload,
+    /// Rejected rows once more through the rule.
+    Retry,
     /// The row on screen becomes a test of the rule, of this name.
     Pin(String),
     /// One read-only statement.
     Sql(Database, String),
     /// Values of columns that are not public: shown or masked.
     Show(bool),
+    /// `:retry` is allowed or not.
+    Write(bool),
     /// What can be typed, or what this function does.
     Help(Option<String>),
     /// Ends.
@@ -87,6 +91,11 @@ pub const COMMANDS: &[(&str, &str, &str)] = &[
         "make the row on screen a test of the rule, its values masked",
     ),
     (
+        ":retry",
+        "",
+        "rejected rows through the rule again, written where it lets them now (needs `:write on`)",
+    ),
+    (
         ":sql",
         "[source|target] SELECT …",
         "one read-only statement; on the source unless said otherwise",
@@ -95,6 +104,11 @@ pub const COMMANDS: &[(&str, &str, &str)] = &[
         ":show",
         "on|off",
         "show values of columns that are not public",
+    ),
+    (
+        ":write",
+        "on|off",
+        "allow `:retry`; everything else only reads",
     ),
     (
         ":help",
@@ -133,6 +147,7 @@ pub fn parse(line: &str) -> Input {
         (":prev", _) => Command::Prev,
         (":edit", _) => Command::Edit,
         (":reload", _) => Command::Reload,
+        (":retry", _) => Command::Retry,
         (":pin", Some(name)) => Command::Pin(name),
         (":sql", Some(sql)) => match sql.split_once(char::is_whitespace) {
             Some(("source", sql)) => Command::Sql(Database::Source, sql.to_owned()),
@@ -142,6 +157,10 @@ pub fn parse(line: &str) -> Input {
         (":show", given) => match on_or_off(given.as_deref()) {
             Some(on) => Command::Show(on),
             None => return Input::Unknown("`:show` is `:show on` or `:show off`".into()),
+        },
+        (":write", given) => match on_or_off(given.as_deref()) {
+            Some(on) => Command::Write(on),
+            None => return Input::Unknown("`:write` is `:write on` or `:write off`".into()),
         },
         (":help" | "\\?", name) => Command::Help(name),
         (":quit" | ":q" | "\\q", _) => Command::Quit,
@@ -195,6 +214,7 @@ mod tests {
             ("\\d auth_user", Command::Describe("auth_user".into())),
             ("\\?", Command::Help(None)),
             (":show off", Command::Show(false)),
+            (":write", Command::Write(true)),
             (
                 ":rows person where id = 1",
                 Command::Rows("person".into(), "where id = 1".into()),

@@ -46,7 +46,7 @@ impl Interrupt {
         self.asked.load(Ordering::Relaxed)
     }
 
-    async fn raised(&self) {
+    pub(super) async fn raised(&self) {
         loop {
             let wake = self.wake.notified();
             tokio::pin!(wake);

@@ -34,11 +34,13 @@ pub struct Talk {
     /// Keys that `:next` and `:prev` go through: the last list, then what was seen.
     pub(super) keys: Vec<String>,
     pub(super) show: bool,
+    pub(super) write: bool,
     pub(super) width: Option<usize>,
     /// Somebody types.
     pub(super) is_interactive: bool,
     pub(super) replay: Option<Replay>,
     pub(super) interrupt: Interrupt,
+    pub(super) runtime: Handle,
     seen: Stamp,
 }
 
@@ -49,7 +51,10 @@ impl Talk {
         runtime: Handle,
         rule: Option<Arc<Rule>>,
     ) -> Result<Self, Diagnostic> {
-        let databases = Rc::new(RefCell::new(Databases::new(config.clone(), runtime)));
+        let databases = Rc::new(RefCell::new(Databases::new(
+            config.clone(),
+            runtime.clone(),
+        )));
         let desk = Box::new(Desk(Rc::clone(&databases)));
         let session = Rule::session(rule.as_deref(), desk)?;
         let interrupt = Interrupt::of(session.interrupt());
@@ -63,10 +68,12 @@ impl Talk {
             is_tried: false,
             keys: vec![],
             show: false,
+            write: false,
             width: None,
             is_interactive: false,
             replay: None,
             interrupt,
+            runtime,
             seen: Stamp::default(),
         };
         talk.seen = talk
@@ -99,7 +106,7 @@ impl Talk {
         Some(Watched::new(&rule.path, &self.config.rules))
     }
 
-    /// What a person reads before typing: the rule and the row on screen.
+    /// What a person reads before typing: the rule, the row on screen, and `!` where `:retry` may write.
     pub fn prompt(&self) -> String {
         if let Some(replay) = &self.replay {
             return replay.prompt();
@@ -109,7 +116,8 @@ impl Talk {
             let key: String = found.key.to_string().chars().take(24).collect();
             format!(" {key}")
         });
-        format!("{name}{row}> ")
+        let end = if self.write { '!' } else { '>' };
+        format!("{name}{row}{end} ")
     }
 
     /// Answers a line; a problem is an answer too.
@@ -207,6 +215,15 @@ impl Talk {
                 self.step()
             }
             Command::Pin(name) => self.pin(&name),
+            Command::Retry => self.retry(),
+            Command::Write(on) => {
+                self.write = on;
+                Ok(Reply::said(if on {
+                    "`:retry` may write; everything else goes on reading only"
+                } else {
+                    "nothing is written"
+                }))
+            }
         }
     }
 

@@ -75,7 +75,7 @@ impl Words {
                 ":rows" | "\\d" if is_first => fits(plain(&known.tables)),
                 ":bad" => fits(plain(&known.codes)),
                 ":row" | ":try" | ":step" => fits(plain(&known.keys)),
-                ":show" => fits(vec![Word::plain("on"), Word::plain("off")]),
+                ":show" | ":write" => fits(vec![Word::plain("on"), Word::plain("off")]),
                 ":help" | "\\?" => fits(known.names.clone()),
                 ":sql" | ":rows" => fits([plain(&known.tables), plain(&known.columns)].concat()),
                 _ => (at, vec![]),

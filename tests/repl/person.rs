@@ -64,6 +64,22 @@ impl Person {
         }
     }
 
+    /// As [`Self::sees`], without the pauses between two looks: for measuring.
+    #[track_caller]
+    pub fn sees_at_once(&mut self, text: &str) {
+        let started = std::time::Instant::now();
+        let mut seen = String::new();
+        while !seen.ends_with(text) {
+            match self.session.try_read() {
+                Some(letter) => seen.push(letter),
+                None => std::thread::sleep(std::time::Duration::from_micros(500)),
+            }
+            let late = started.elapsed().as_millis() > u128::from(LIMIT_MS);
+            assert!(!late, "{text:?} does not appear\n{}{seen}", self.transcript);
+        }
+        self.transcript.push_str(&seen);
+    }
+
     /// Types a line.
     pub fn types(&mut self, line: &str) {
         self.keys(line);
