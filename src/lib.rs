@@ -24,6 +24,7 @@ pub mod script;
 pub mod commit;
 pub mod diff;
 pub mod pipeline;
+pub mod recheck;
 pub mod report;
 pub mod verify;
 

@@ -308,6 +308,7 @@ pub async fn run(
         "failed"
     };
     world.untrack(stopped).await;
+    world.seal().await?;
     crate::db::failpoint("run.finish");
     let (status, exit) = match &result {
         Ok(()) if outcome.interrupted => ("interrupted", 130),
@@ -358,6 +359,16 @@ impl World<'_> {
             return Ok(Account::default());
         }
         Ok(self.state.account(&mut self.target, rule).await?)
+    }
+
+    /// One hash over what this run wrote down, kept with it.
+    async fn seal(&mut self) -> Result<(), RunError> {
+        let (state, run) = (self.state, self.run);
+        if let Some(writer) = &mut self.writer {
+            let (root, chunks) = state.root(writer, run).await?;
+            writer.execute(&state.root_sql(run, &root, chunks)?).await?;
+        }
+        Ok(())
     }
 
     /// Runs a hook point that a test may kill the program at.

@@ -23,7 +23,7 @@ pub use decision::Decision;
 pub use evidence::{Gate, Reading, Reconciliation, Run, last_run};
 pub use issue::{Amount, Issue, Reason, Waiting, rejections};
 pub use proof::Proof;
-pub use render::{Format, render, thousands, visible};
+pub use render::{Format, Stamp, page, render, stamp_of, thousands, visible};
 pub use standing::{Standing, standings};
 pub use story::{Story, story};
 

@@ -15,6 +15,7 @@ mod quarantine;
 mod retried;
 mod run;
 mod schema;
+mod seal;
 mod segment;
 mod texts;
 
@@ -30,6 +31,7 @@ pub use quarantine::{Quarantined, Refused};
 pub use retried::Held;
 pub use run::{Claim, RunRecord, begin_alone, host_name, os_user};
 pub use schema::VERSION;
+pub use seal::ROOT;
 pub use segment::{Kind, SegmentRecord};
 
 use crate::db::{DbError, Engine, Session, literal};

@@ -16,12 +16,14 @@ mod outcome;
 mod pair;
 mod probe;
 mod read;
+mod record;
 mod refused;
 mod table;
 mod whole;
 
 pub use limits::{LIMITS, Limit};
 pub use outcome::{Check, Class, Difference, TableProof, Tally, Verification};
+pub use record::record;
 
 use std::sync::Arc;
 

@@ -74,6 +74,12 @@ const MAP: &[(&str, &str, &str)] = &[
         "work",
         "value row diagnostic config db catalog state rule plan",
     ),
+    // A report held against everything it was made from; writes nothing and renders by `report`.
+    (
+        "recheck",
+        "work",
+        "value row diagnostic config db state rule verify report",
+    ),
     // An edited rule beside its earlier text: rows are judged by both and written by neither.
     (
         "diff",
@@ -91,7 +97,7 @@ const MAP: &[(&str, &str, &str)] = &[
         "cli",
         "people",
         "value row diagnostic config db catalog source target state ids script rule plan check commit pipeline \
-         verify report diff demo repl",
+         verify report recheck diff demo repl",
     ),
 ];
 

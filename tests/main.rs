@@ -39,6 +39,7 @@ mod preview;
 mod privacy;
 mod procedure;
 mod quarantine;
+mod recheck;
 mod repl;
 mod report;
 mod rerun;

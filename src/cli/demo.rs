@@ -15,11 +15,13 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::migrate::{self, How};
 use crate::cli::screen::{self, Answer, count, thousands};
 use crate::cli::setup::{self, Global};
+use crate::cli::verify::{self, VerifyArgs};
 use crate::config::{Config, Flags};
 use crate::demo::{self, Plan, Summary};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::pipeline::Outcome;
 use crate::report::{self, Format};
+use crate::verify::Verification;
 
 /// Marks a folder as ours, so that a second demo may replace what the first one made.
 const MARKER: &str = ".runner-demo";
@@ -154,8 +156,10 @@ async fn whole(global: &Global, args: &DemoArgs) -> Result<Answer, Failure> {
     ));
     say("moving rows …");
     let outcome = migrate::migrate(global, &config, "run", &[], &How::default()).await?;
+    say("deriving every row again and comparing it …");
+    let verified = verify::verified(global, &config, &VerifyArgs::recorded()).await?;
     let report = write_report(&config, &args.dir).await?;
-    Ok(answer(global, &config, args, &outcome, &report))
+    Ok(answer(global, &config, args, &outcome, &verified, &report))
 }
 
 /// An empty folder, or one that an earlier demo filled.
@@ -254,7 +258,7 @@ async fn write_report(config: &Config, dir: &Path) -> Result<PathBuf, Failure> {
     let report = report::gather(&mut session, state, &rules).await?;
     session.close().await;
     let file = dir.join("report.html");
-    fs::write(&file, report::render(&report, Format::Html, None)?)
+    fs::write(&file, report::page(&report, Format::Html, None)?)
         .map_err(|error| Diagnostic::error(format!("cannot write {}: {error}", file.display())))?;
     Ok(file)
 }
@@ -264,11 +268,12 @@ fn answer(
     config: &Config,
     args: &DemoArgs,
     outcome: &Outcome,
+    verified: &Verification,
     report: &Path,
 ) -> Answer {
     // rows to decide are the point of a demo, so only what went wrong counts
     let exit = match migrate::ending(outcome) {
-        Exit::Undecided | Exit::Done => Exit::Done,
+        Exit::Undecided | Exit::Done => verify::answer(verified).exit,
         worse => worse,
     };
     let program = std::env::args().next().unwrap_or_else(|| "runner".into());
@@ -295,7 +300,7 @@ fn answer(
     }
     text.push_str(&format!(
         "
-{} written, {} rejected for a reason. Look at it:
+{} written, {} rejected for a reason; {} compared with what their source rows make of them, {}. Look at it:
 
   {report}
   {program} quarantine list {with}
@@ -304,17 +309,26 @@ fn answer(
 ",
         thousands(written),
         thousands(undecided),
+        thousands(verified.tables.iter().map(|t| t.compared).sum::<u64>() as i64),
+        count(verified.differences() as i64, "difference"),
         report = report.display(),
     ));
     Answer {
         exit,
         text,
-        json: json_of(outcome, report, written, undecided),
+        json: json_of(outcome, verified, report, written, undecided),
     }
 }
 
-fn json_of(outcome: &Outcome, report: &Path, written: i64, undecided: i64) -> Value {
+fn json_of(
+    outcome: &Outcome,
+    verified: &Verification,
+    report: &Path,
+    written: i64,
+    undecided: i64,
+) -> Value {
     json!({
+        "differences": verified.differences(),
         "run": outcome.run,
         "report": report.display().to_string(),
         "written": written,

@@ -25,6 +25,19 @@ pub(super) struct VerifyArgs {
     /// Only N source rows of each table, drawn at random
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sample: Option<u64>,
+    /// Keep what was found in the state, for the report
+    #[arg(long, conflicts_with = "sample")]
+    pub(super) record: bool,
+}
+
+impl VerifyArgs {
+    /// Everything, and kept.
+    pub(super) fn recorded() -> Self {
+        Self {
+            record: true,
+            ..Self::default()
+        }
+    }
 }
 
 pub(super) async fn run(global: &Global, args: &VerifyArgs) -> Result<Answer, Failure> {
@@ -58,7 +71,11 @@ pub(super) async fn verified(
         found = verify::verify(config, &names, &folder, options, &watch) => found,
         () = signals::insisted(&stop, &progress) => Err(VerifyError::Interrupted),
     };
-    found.map_err(Failure::from)
+    let found = found.map_err(Failure::from)?;
+    if args.record {
+        verify::record(config, &found).await?;
+    }
+    Ok(found)
 }
 
 impl From<VerifyError> for Failure {
@@ -79,9 +96,9 @@ impl From<VerifyError> for Failure {
 }
 
 /// Shows on stderr how far it is.
-struct Watch<'a> {
-    progress: &'a Progress,
-    stop: &'a Stop,
+pub(super) struct Watch<'a> {
+    pub(super) progress: &'a Progress,
+    pub(super) stop: &'a Stop,
 }
 
 impl verify::Watcher for Watch<'_> {

@@ -42,6 +42,8 @@ pub struct Run {
     pub finished_at: Option<String>,
     /// Between the two.
     pub seconds: Option<f64>,
+    /// One hash over what it wrote down, as kept when it ended.
+    pub root: Option<String>,
     /// What it read.
     pub readings: Vec<Reading>,
 }
@@ -137,6 +139,11 @@ pub async fn last_run(session: &mut Session, state: State) -> Result<Option<Run>
 /// The last runs with what they read, oldest first.
 pub(super) async fn runs(session: &mut Session, state: State) -> Result<Vec<Run>, StateError> {
     let mut runs = read_runs(session, state, RUNS_MAX).await?;
+    for (id, root) in state.roots(session).await? {
+        if let Some(run) = runs.iter_mut().find(|run| run.id == id) {
+            run.root = Some(root);
+        }
+    }
     let sql = format!(
         "select run_id, rule, kind, snapshot, source_time, transform_fp, gate_fp from {} order by id",
         state.table("segment")
@@ -192,6 +199,7 @@ async fn read_runs(session: &mut Session, state: State, most: u32) -> Result<Vec
                 .and_then(|end| seconds_between(&started_at, end)),
             started_at,
             finished_at,
+            root: None,
             readings: vec![],
         });
     }
@@ -248,6 +256,9 @@ pub(super) async fn gates(
             snapshot: field(&detail, "snapshot"),
             at: get(6)?,
         };
+        if gate.phase == "run" && gate.name == crate::state::ROOT {
+            continue;
+        }
         if gate.name == "reconcile" && gate.phase == "after" {
             let sum = reconciliation(&gate, &detail);
             sums.insert((sum.rule.clone(), sum.name.clone()), sum);

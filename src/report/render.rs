@@ -6,6 +6,8 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
+use sha2::Digest as _;
+
 use crate::diagnostic::{Diagnostic, Place};
 use crate::report::Report;
 
@@ -80,6 +82,88 @@ pub fn render(
         .and_then(|found| found.render(Serde(report)))
         .map_err(|error| broken(&error, &name, &text))?;
     Ok(visible(&page))
+}
+
+/// What a page says about itself, so that it can be made again and compared: its form and its moment.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Stamp {
+    /// `html`, `md`, `json` or `txt`.
+    pub format: String,
+    /// [`Report::made_at`].
+    pub made_at: String,
+    /// [`Report::made_by`].
+    pub made_by: String,
+    /// SHA-256 of the template, when it is not the built-in one.
+    pub template: Option<String>,
+}
+
+/// Begins the stamp of a page.
+const STAMP: &str = "runner-report ";
+
+impl Format {
+    /// The word on a stamp.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Html => "html",
+            Self::Markdown => "md",
+            Self::Json => "json",
+            Self::Text => "txt",
+        }
+    }
+
+    /// The format of that word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Html, Self::Markdown, Self::Json, Self::Text]
+            .into_iter()
+            .find(|format| format.word() == word)
+    }
+}
+
+/// Renders and stamps; JSON says the same in its fields, as far as no template is in between.
+pub fn page(
+    report: &Report,
+    format: Format,
+    template: Option<&Path>,
+) -> Result<String, Diagnostic> {
+    let mut text = render(report, format, template)?;
+    if format == Format::Json {
+        return Ok(text);
+    }
+    let hash = template
+        .and_then(|file| std::fs::read(file).ok())
+        .map(|bytes| crate::db::hex(&sha2::Sha256::digest(bytes)));
+    let stamp = Stamp {
+        format: format.word().to_owned(),
+        made_at: report.made_at.clone(),
+        made_by: report.made_by.clone(),
+        template: hash,
+    };
+    let stamp = serde_json::to_string(&stamp).unwrap_or_default();
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text.push_str(&match format {
+        Format::Text => format!("{STAMP}{stamp}\n"),
+        _ => format!("<!-- {STAMP}{stamp} -->\n"),
+    });
+    Ok(text)
+}
+
+/// Reads the stamp of a page; `None` when it has none.
+pub fn stamp_of(page: &str) -> Option<Stamp> {
+    if page.trim_start().starts_with('{') {
+        let report: serde_json::Value = serde_json::from_str(page).ok()?;
+        let get = |name: &str| report[name].as_str().map(ToOwned::to_owned);
+        return Some(Stamp {
+            format: "json".into(),
+            made_at: get("made_at")?,
+            made_by: get("made_by")?,
+            template: None,
+        });
+    }
+    let line = page.lines().rev().find(|line| line.contains(STAMP))?;
+    let (_, stamp) = line.split_once(STAMP)?;
+    serde_json::from_str(stamp.trim_end_matches(" -->")).ok()
 }
 
 fn environment(format: Format) -> Environment<'static> {
