@@ -6,6 +6,7 @@
 
 mod claim;
 mod clerk;
+mod connections;
 mod error;
 mod flow;
 mod gate;
@@ -214,6 +215,8 @@ struct World<'a> {
     arrived: retry::Arrived,
     /// The old scripts' table of progress.
     control: tracking::Control,
+    /// Connections that commit; as many as the target has room for.
+    writers: usize,
 }
 
 /// Runs the rules that were asked for, parents first. `all` are the rules of the folder: they say
@@ -282,6 +285,7 @@ pub async fn run(
         next_chunk: 1,
         arrived: retry::Arrived::new(),
         control: tracking::Control::default(),
+        writers: options.writers.max(1),
     };
     if options.dry_run {
         let mut outcome = Outcome::default();
@@ -293,6 +297,7 @@ pub async fn run(
         return Err(RunError::Refused(changed));
     }
     let claimed = claim::take(&mut world).await?;
+    world.writers = connections::writers(&mut world).await;
     let mut outcome = Outcome {
         run: Some(claimed.claim.run),
         namespace_made: claimed.made,

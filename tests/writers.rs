@@ -264,3 +264,28 @@ fn a_chunk_that_never_lands_lets_no_other_land() {
         200 / BATCH_ROWS as i64
     );
 }
+
+#[test]
+fn there_are_no_more_writers_than_connections_left() {
+    let project = Project::pg(&source(CHUNKS * BATCH_ROWS, &[]), TARGET);
+    project.rule("new", &rule(""));
+    project.target.exec(
+        "create role narrow login connection limit 5 bypassrls; grant all on all tables in schema public to narrow; \
+         grant create on schema public to narrow",
+    );
+    project.target.exec(&format!(
+        "grant create on database {} to narrow",
+        project.target.name()
+    ));
+    let url = project.target.as_user("narrow", None).url();
+    let mut command = project.command(&arguments("4"));
+    let output = crate::support::run_limited(
+        command.env("TARGET_DATABASE_URL", url),
+        std::time::Duration::from_mins(2),
+    );
+    output.ends_with(3).says("1 instead of 4 writers");
+    assert!(project.target.count("select count(*) from new") > 0);
+    project
+        .target
+        .exec("drop owned by narrow; drop role narrow");
+}

@@ -60,11 +60,7 @@ pub(super) async fn flow(
     let url = world.config.target()?.clone();
     let rehearsal = world.options.dry_run;
     let alone = rehearsal || ledger.to.unguarded || ledger.to.engine == crate::db::Engine::Sqlite;
-    let writers = if alone {
-        1
-    } else {
-        world.options.writers.max(1)
-    };
+    let writers = if alone { 1 } else { world.writers };
     let mut turns = Turns::new(ledger.to.ordered && writers > 1);
     let (to_writers, work) = mpsc::channel::<(Batch, i64, Turn)>(1);
     let (results, mut landed) = mpsc::channel::<(u64, Spent, Result<Landed, CommitError>)>(writers);

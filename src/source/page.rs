@@ -6,11 +6,11 @@ use crate::row::{Key, Rows};
 use crate::value::Logical;
 
 /// Rows of a page may hold this many bytes, so that a few pages in flight fit into memory.
-const PAGE_BYTES: u64 = 32 * 1024 * 1024;
+const PAGE_BYTES: u64 = 8 * 1024 * 1024;
 
 impl Source {
     /// The next page after `after`, at most to `upto`; `None` when no base rows are left there. A
-    /// page has fewer than `limit` base rows when they would hold more than 32 MiB.
+    /// page has fewer than `limit` base rows when they would hold more than 8 MiB.
     pub async fn next_page(
         &mut self,
         query: &PageQuery,

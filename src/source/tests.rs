@@ -180,7 +180,7 @@ async fn a_page_of_large_rows_is_cut_by_bytes() {
         .expect("read")
         .expect("a page");
     assert!(
-        page.rows.bytes() <= 32 * 1024 * 1024 && page.read >= 100,
+        page.rows.bytes() <= 8 * 1024 * 1024 && page.read >= 50,
         "{}",
         page.read
     );
