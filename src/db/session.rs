@@ -227,7 +227,8 @@ impl Session {
     }
 
     /// Writes COPY text lines, each ended by a newline, all or none of them, and checks that the
-    /// server counted `rows`. The error of a guilty row names its line where the server does.
+    /// server counted `rows`. The error of a guilty row names its line where the server does. After an
+    /// error a transaction that was open has to be rolled back, to a savepoint or altogether.
     pub async fn copy_in(
         &mut self,
         table: &TableName,

@@ -21,6 +21,12 @@ use crate::config::DatabaseUrl;
 use crate::row::{ReadFault, Rows};
 use crate::value::{Logical, Storage, canonical};
 
+/// Pages of the log before they are moved into the file. Each chunk touches most pages of an index whose
+/// entries come in no order, so moving them after every chunk would write the whole index again.
+const WAL_PAGES: &str = "16384";
+/// Room for pages of such indexes; negative numbers are KiB.
+const CACHE_KIB: &str = "-49152";
+
 /// How long a statement waits for another program's lock.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -39,6 +45,10 @@ pub(super) async fn open(url: &DatabaseUrl, role: Role) -> Result<SqliteConnecti
         Role::TargetWriter => options
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
+            .pragma("wal_autocheckpoint", WAL_PAGES)
+            .pragma("cache_size", CACHE_KIB)
+            // what a statement may have to undo is kept beside it, not in a file
+            .pragma("temp_store", "memory")
             // a commit that was reported survives a power cut
             .synchronous(SqliteSynchronous::Full),
     };

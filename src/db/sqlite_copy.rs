@@ -15,24 +15,27 @@ use crate::value::Logical;
 const MAX_VALUES: usize = 32_766;
 const MAX_ROWS: usize = 250;
 
-/// All lines or none; the error names the guilty line.
+/// All lines or none; the error names the guilty line. In a transaction of the caller it is the caller who
+/// rolls back after an error, as it must with Postgres: a savepoint of our own would keep a copy of every
+/// page that the lines touch, which costs more than writing them.
 pub(super) async fn copy_in(
     session: &mut Session,
     table: &TableName,
     columns: &[(String, Logical)],
     lines: &[u8],
 ) -> Result<u64, DbError> {
-    session.execute("SAVEPOINT runner_copy").await?;
+    // refused inside a transaction, and there is no statement that tells
+    let is_ours = session.execute("BEGIN").await.is_ok();
     match insert_all(session, table, columns, lines).await {
         Ok(count) => {
-            session.execute("RELEASE runner_copy").await?;
+            if is_ours {
+                session.execute("COMMIT").await?;
+            }
             Ok(count)
         }
         Err(error) => {
-            if !session.is_broken() {
-                session
-                    .execute("ROLLBACK TO runner_copy; RELEASE runner_copy")
-                    .await?;
+            if is_ours && !session.is_broken() {
+                session.execute("ROLLBACK").await?;
             }
             Err(error)
         }
