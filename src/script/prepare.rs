@@ -190,11 +190,15 @@ impl Reading {
                 }
             }
             Expr::Map(parts, _) => {
-                let entries = parts
+                let place = |name: &str| parts.1.keys().position(|key| key == name);
+                let entries: Option<Vec<_>> = parts
                     .0
                     .iter()
-                    .map(|(name, value)| (name.as_str().into(), self.node(value)))
+                    .map(|(name, value)| Some((place(name.as_str())?, self.node(value))))
                     .collect();
+                let Some(entries) = entries.filter(|e| e.len() == parts.1.len()) else {
+                    return self.plain(expr);
+                };
                 Node::Map(parts.1.clone(), entries)
             }
             Expr::FnCall(call, position) => self.call(call, *position, expr),

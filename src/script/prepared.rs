@@ -8,8 +8,7 @@
 use std::rc::Rc;
 
 use rhai::{
-    Dynamic, EvalAltResult, EvalContext, Expr, Identifier, ImmutableString, Map, Module, Position,
-    Shared,
+    Dynamic, EvalAltResult, EvalContext, Expr, ImmutableString, Map, Module, Position, Shared,
 };
 
 use super::context::Context;
@@ -37,7 +36,8 @@ pub(super) enum Node {
     Variable(ImmutableString, Expr),
     /// `row.column`, by the slot of its getter.
     Column(ImmutableString, usize, Expr),
-    Map(Map, Vec<(Identifier, Node)>),
+    /// The keys, and their values in the order they are written, each with its place among the keys.
+    Map(Map, Vec<(usize, Node)>),
     Call(usize, Vec<Node>, Position),
     /// `id_of(entity, key)`.
     IdOf(ImmutableString, Box<Node>, Expr),
@@ -109,10 +109,13 @@ impl Prepared {
                 }
             }
             Node::Map(empty, entries) => {
+                let mut values = vec![Dynamic::UNIT; entries.len()];
+                for (place, node) in entries {
+                    values[*place] = self.node(node, script)?.flatten();
+                }
                 let mut map = empty.clone();
-                for (name, node) in entries {
-                    let value = self.node(node, script)?.flatten();
-                    map.insert(name.clone(), value);
+                for (slot, value) in map.values_mut().zip(values) {
+                    *slot = value;
                 }
                 Ok(Dynamic::from_map(map))
             }

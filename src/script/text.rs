@@ -1,6 +1,9 @@
 //! Text, numbers and JSON for scripts. Every function returns; none changes its argument, and none
 //! can cut a character in two.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use rhai::{Array, Dynamic, Engine, ImmutableString};
 use rust_decimal::{Decimal, RoundingStrategy};
 
@@ -45,21 +48,46 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("round_half_up", |number: i64, _: i64| Decimal::from(number));
     engine.register_fn("uuid", uuid);
     engine.register_fn("uuid", |value: Typed| uuid(&value.text));
-    engine.register_fn("parse_json", |text: &str| parse_json(text));
-    engine.register_fn("parse_json", |value: Typed| parse_json(&value.text));
-    engine.register_fn("try_json", |text: &str| {
-        json::parse(text).unwrap_or(Dynamic::UNIT)
+    register_json(engine);
+    engine.register_fn("parse_json", |value: Typed| {
+        json_or_fault(json::parse(&value.text))
     });
     engine.register_fn("try_json", |value: Typed| {
         json::parse(&value.text).unwrap_or(Dynamic::UNIT)
     });
     engine.register_fn("try_json", |(): ()| Dynamic::UNIT);
-    engine.register_fn("is_json", |text: &str| json::parse(text).is_ok());
     engine.register_fn("date_in", |value: Typed, zone: &str| {
         date_in(&value.text, zone)
     });
     engine.register_fn("date_in", |text: &str, zone: &str| date_in(text, zone));
     engine.register_fn("date_in", |(): (), _: &str| Dynamic::UNIT);
+}
+
+/// A text is read once where a rule asks `is_json` and then takes what it holds.
+fn register_json(engine: &mut Engine) {
+    type Read = (ImmutableString, Result<Dynamic, String>);
+    let last: Rc<RefCell<Option<Read>>> = Rc::default();
+    let take = |last: &RefCell<Option<Read>>, text: &ImmutableString| {
+        let known = last.borrow_mut().take();
+        match known.filter(|(of, _)| of.ptr_eq(text)) {
+            Some((_, read)) => read,
+            None => json::parse(text),
+        }
+    };
+    let known = Rc::clone(&last);
+    engine.register_fn("is_json", move |text: ImmutableString| {
+        let read = json::parse(&text);
+        let is_json = read.is_ok();
+        known.replace(Some((text, read)));
+        is_json
+    });
+    let known = Rc::clone(&last);
+    engine.register_fn("try_json", move |text: ImmutableString| {
+        take(&known, &text).unwrap_or(Dynamic::UNIT)
+    });
+    engine.register_fn("parse_json", move |text: ImmutableString| {
+        json_or_fault(take(&last, &text))
+    });
 }
 
 /// What `is_blank` says; `None` when it is not for such a value.
@@ -118,8 +146,8 @@ fn uuid(text: &str) -> Fallible<Typed> {
     }
 }
 
-fn parse_json(text: &str) -> Fallible<Dynamic> {
-    match json::parse(text) {
+fn json_or_fault(read: Result<Dynamic, String>) -> Fallible<Dynamic> {
+    match read {
         Ok(value) => Ok(value),
         Err(why) => HostFault::with_hint(
             why,
