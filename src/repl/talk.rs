@@ -23,6 +23,10 @@ use crate::script::{FUNCTIONS, Session};
 pub(super) const MASK: &str = "••••";
 
 /// One conversation. Belongs to a thread with [`crate::script::STACK_BYTES`] of stack.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches, each named after the command that turns it"
+)]
 pub struct Talk {
     pub(super) config: Config,
     pub(super) databases: Rc<RefCell<Databases>>,
