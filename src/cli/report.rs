@@ -69,7 +69,12 @@ pub(super) async fn run(global: &Global, args: &ReportArgs) -> Result<Answer, Fa
     let (mut session, state) = setup::existing_state(&config).await?;
     let report = report::gather(&mut session, state, &rules).await?;
     session.close().await;
-    let text = report::page(&report, args.format(global.json), args.template.as_deref())?;
+    let (format, template) = (args.format(global.json), args.template.as_deref());
+    let text = if template.is_some() && args.output.is_none() {
+        report::render(&report, format, template)?
+    } else {
+        report::page(&report, format, template)?
+    };
     let Some(file) = &args.output else {
         let json = serde_json::to_value(&report).unwrap_or_default();
         return Ok(Answer::done(text, json));

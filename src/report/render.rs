@@ -119,7 +119,8 @@ impl Format {
     }
 }
 
-/// Renders and stamps; JSON says the same in its fields, as far as no template is in between.
+/// Renders and stamps; JSON says the same in its fields, as far as no template is in between. What a template of
+/// one's own prints on stdout is left as it is: another program may read it.
 pub fn page(
     report: &Report,
     format: Format,
