@@ -53,4 +53,5 @@ mod values;
 mod verify;
 mod verify_limits;
 mod verify_why;
+mod why;
 mod writers;

@@ -1,15 +1,19 @@
-//! `runner why`: one row's story, as far as the state tells it.
+//! `runner why`: one row's story, as far as the state tells it, and the source row as it stands now.
+
+mod now;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::cli::exit::Failure;
 use crate::cli::quarantine::shell_word;
 use crate::cli::screen::{self, Answer};
 use crate::cli::setup::{self, Global};
+use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::report::{Story, story};
+use now::Now;
 
 /// Show what became of one source row, or where a target row comes from
 #[derive(Debug, Args)]
@@ -39,11 +43,30 @@ pub(super) async fn run(global: &Global, args: &WhyArgs) -> Result<Answer, Failu
             .hint("it may be newer than the last run, or outside the rule's `where`: `runner status`")
             .into());
     };
-    let text = text(&story);
-    Ok(Answer::done(text, json!(story)))
+    let today = today(&config, &args.rule, &story.key).await;
+    let mut json = json!(story);
+    json["now"] = match &today {
+        Ok(now) => json!(now),
+        Err(why) => json!({ "unread": why }),
+    };
+    Ok(Answer::done(text(&story, &today), json))
 }
 
-fn text(story: &Story) -> String {
+/// The source row, or why it cannot be read: the story stands without it.
+async fn today(config: &Config, rule: &str, key: &str) -> Result<Option<Now>, String> {
+    let set = setup::named_rules(config, &[rule.to_owned()]);
+    let rule = set.ok().and_then(|set| set.rules.into_iter().next());
+    let Some(rule) = rule else {
+        return Err("the rule cannot be read: `runner check` says more".into());
+    };
+    let read = now::now(config, &rule, key).await;
+    read.map_err(|problems| {
+        let first = problems.into_iter().next();
+        first.map_or_else(String::new, |problem| problem.message().to_owned())
+    })
+}
+
+fn text(story: &Story, today: &Result<Option<Now>, String>) -> String {
     let mut lines = vec![
         vec!["rule".into(), story.rule.clone()],
         vec!["key".into(), story.key.clone()],
@@ -69,7 +92,31 @@ fn text(story: &Story) -> String {
             story.message.clone().unwrap_or_default(),
         ]);
     }
+    match today {
+        Ok(Some(now)) => {
+            let says = [&[now.verdict.to_owned()], &now.codes[..]]
+                .concat()
+                .join(" ");
+            lines.push(vec!["rule says now".into(), says]);
+        }
+        Ok(None) => lines.push(vec![
+            "source row".into(),
+            "not there any more, or outside the rule's `where`".into(),
+        ]),
+        Err(why) => lines.push(vec!["source row".into(), format!("not read: {why}")]),
+    }
     let mut out = screen::plain(lines);
+    if let Ok(Some(now)) = today {
+        out.push_str("\nsource row, as it stands now\n");
+        out.push_str(&screen::plain(now.values.iter().map(|(name, value)| {
+            let value = match value {
+                Value::Null => "NULL".to_owned(),
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            vec![format!("  {name}"), value]
+        })));
+    }
     if story.code.is_some() {
         out.push_str(&format!(
             "\nmore: `runner quarantine show {} {}`\n",

@@ -55,6 +55,7 @@ pub(super) fn every_id_resolves_both_ways(project: &Project) {
                 assert_eq!(story["verdict"], "written", "{rule} {row}: {story:#}");
                 let ids = story["ids"].as_array().unwrap();
                 assert!(ids.contains(&id.into()), "{rule} {row}: {story:#}");
+                assert_eq!(story["now"]["verdict"], "write", "{rule} {row}: {story:#}");
             }
         }
         let refused = target.lines(&format!(
