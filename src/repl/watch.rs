@@ -14,20 +14,20 @@ pub struct Stamp(Vec<(PathBuf, u64, Option<SystemTime>)>);
 #[derive(Clone, Debug)]
 pub struct Watched {
     rule: PathBuf,
-    library: PathBuf,
+    shared: PathBuf,
 }
 
 impl Watched {
     pub(super) fn new(rule: &Path, rules: &Path) -> Self {
         Self {
             rule: rule.to_owned(),
-            library: rules.join("lib"),
+            shared: rules.join("lib"),
         }
     }
 
     /// How the files are now.
     pub fn stamp(&self) -> Stamp {
-        let mut paths: Vec<PathBuf> = std::fs::read_dir(&self.library)
+        let mut paths: Vec<PathBuf> = std::fs::read_dir(&self.shared)
             .into_iter()
             .flatten()
             .flatten()
