@@ -6,6 +6,7 @@
 mod calls;
 mod columns;
 mod compare;
+mod compared;
 mod context;
 mod debugger;
 mod engine;
@@ -18,6 +19,7 @@ mod lint;
 mod listing;
 mod literal;
 mod made;
+mod missing;
 mod outline;
 mod prepare;
 mod prepared;
@@ -37,6 +39,7 @@ mod text;
 mod token;
 mod trace;
 mod typed;
+mod unparsed;
 mod verdicts;
 mod wording;
 

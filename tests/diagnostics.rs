@@ -1,6 +1,8 @@
 //! A rule that is wrong: one clear message with its place, before the first row where it can be known;
 //! never a hang, a panic, or a table half written.
 
+mod exact;
+
 use std::time::Duration;
 
 use crate::support::Project;

@@ -69,7 +69,7 @@ fn what_never_ends_is_one_clear_fault() {
     );
     assert_eq!(
         fault("let s = \"x\"; s.pad(1000000000, 'x'); #{}"),
-        "a value grew beyond the limit (length of string)"
+        "a text grew beyond 1024 KiB"
     );
     assert_eq!(
         fault("42"),
@@ -259,22 +259,22 @@ fn limits_have_their_place_and_no_catch_sees_them() {
         (
             "",
             "let s = \"x\"; loop { s = `${s}${s}`; }",
-            "a value grew beyond the limit",
+            "a text grew beyond 1024 KiB",
         ),
         (
             "",
             "let a = [1]; loop { a += a; }",
-            "a value grew beyond the limit",
+            "a list grew beyond 10000 elements",
         ),
         (
             "",
             "let a = [1]; loop { a = [a, a]; }",
-            "a value grew beyond the limit",
+            "a list grew beyond 10000 elements",
         ),
         (
             "",
             "let m = #{}; loop { m = #{ a: m, b: m }; }",
-            "a value grew beyond the limit",
+            "a map grew beyond 1000 keys",
         ),
     ] {
         let text = format!("{HEAD}{functions}\nfn transform(row) {{\n{body}; #{{}}\n}}");

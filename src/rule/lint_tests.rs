@@ -311,7 +311,7 @@ fn headers_that_are_wrong() {
         [
             "rules/x.rhai:1:17: error: `bse` is not a key of `RULE`",
             "rules/x.rhai:1:32: error: `key` must be a text or a list of texts, not a whole number",
-            "rules/x.rhai:1:52: error: `id` must be one of \"v5\", \"ordered\", not a text",
+            "rules/x.rhai:1:52: error: `id` must be one of \"v5\", \"ordered\", not \"x\"",
             "rules/x.rhai:1:14: error: `RULE` lacks `base`",
         ]
     );
@@ -333,7 +333,7 @@ fn headers_that_are_wrong() {
     assert_eq!(
         problems("fn transform(row { }"),
         [
-            "rules/x.rhai:1:18: error: Expecting ',' to separate the parameters of function 'transform'"
+            "rules/x.rhai:1:18: error: a `,` is missing to separate the parameters of function 'transform'"
         ]
     );
 }

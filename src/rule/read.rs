@@ -12,7 +12,7 @@ use super::header::{
 use super::{Functions, Places};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::ids::IdKind;
-use crate::script::{Entry, Literal, Node, Outline, SourceText};
+use crate::script::{Entry, Function, Literal, Node, Outline, SourceText};
 
 const KEYS: [&str; 26] = [
     "auth",
@@ -81,6 +81,7 @@ pub(super) fn header(
     };
     let mut reader = Reader {
         source,
+        functions: &outline.functions,
         problems: Vec::new(),
         places: Places::new(),
     };
@@ -101,6 +102,7 @@ pub(super) fn header(
 
 struct Reader<'a> {
     source: &'a SourceText,
+    functions: &'a [Function],
     problems: Vec<Diagnostic>,
     places: Places,
 }
@@ -204,11 +206,7 @@ impl Reader<'_> {
                 found.push(missing("key", "add `key: \"id\"`, the column or columns that identify a row of the base table"));
             }
             if !has.transform {
-                found.push(
-                    Diagnostic::error("the rule has no `transform(row)`")
-                        .at(Place::file(self.source.path.clone()))
-                        .hint("add `fn transform(row) { #{ } }`; it returns the computed target columns"),
-                );
+                found.push(values::no_transform(self.source, self.functions));
             }
         }
         if header.many && header.match_.is_empty() {

@@ -70,21 +70,31 @@ pub(super) struct Verdicted;
 #[derive(Clone, Debug)]
 pub(super) struct HostFault {
     pub(super) message: String,
+    /// One line each, below the excerpt.
+    pub(super) details: Vec<String>,
     pub(super) hint: Option<String>,
 }
 
 impl HostFault {
     /// As an engine error; the engine fills in the place of the call.
     pub(super) fn fail<T>(message: impl Into<String>) -> Fallible<T> {
-        Self::raise(message.into(), None)
+        Self::raise(message.into(), vec![], None)
     }
 
     pub(super) fn with_hint<T>(message: impl Into<String>, hint: impl Into<String>) -> Fallible<T> {
-        Self::raise(message.into(), Some(hint.into()))
+        Self::raise(message.into(), vec![], Some(hint.into()))
     }
 
-    fn raise<T>(message: String, hint: Option<String>) -> Fallible<T> {
-        let fault = Dynamic::from(Self { message, hint });
+    pub(super) fn with_details<T>(message: impl Into<String>, details: Vec<String>) -> Fallible<T> {
+        Self::raise(message.into(), details, None)
+    }
+
+    fn raise<T>(message: String, details: Vec<String>, hint: Option<String>) -> Fallible<T> {
+        let fault = Dynamic::from(Self {
+            message,
+            details,
+            hint,
+        });
         Err(Box::new(EvalAltResult::ErrorRuntime(fault, Position::NONE)))
     }
 }

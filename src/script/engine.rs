@@ -11,13 +11,17 @@ use rhai::{AST, Dynamic, Engine, Module, Scope};
 
 use super::context::{Context, Fallible, HostFault};
 use super::wording::Wording;
-use super::{SourceText, compare, fault, literal, row, sort, text, typed, verdicts};
+use super::{SourceText, compare, fault, literal, row, sort, text, typed, unparsed, verdicts};
 use crate::diagnostic::Diagnostic;
 
 /// Steps that one call may take.
 pub(super) const OPERATIONS_MAX: u64 = 100_000;
 /// Calls within calls. More could overflow the stack, which ends the process.
 pub(super) const CALL_LEVELS_MAX: usize = 32;
+/// Elements of a list.
+pub(super) const ARRAY_LENGTH_MAX: usize = 10_000;
+/// Keys of a map.
+pub(super) const MAP_KEYS_MAX: usize = 1_000;
 /// Lines that `print` may keep.
 const PRINTED_LINES_MAX: usize = 1000;
 
@@ -44,8 +48,8 @@ pub(super) fn bare(context: &Rc<Context>) -> Engine {
         .set_max_operations(OPERATIONS_MAX)
         .set_max_call_levels(CALL_LEVELS_MAX)
         .set_max_string_size(row::VALUE_BYTES_MAX)
-        .set_max_array_size(10_000)
-        .set_max_map_size(1_000)
+        .set_max_array_size(ARRAY_LENGTH_MAX)
+        .set_max_map_size(MAP_KEYS_MAX)
         .set_max_variables(256)
         .set_max_functions(256)
         .set_max_modules(0);
@@ -96,7 +100,7 @@ pub(super) fn compile(
     let mut compiled = Vec::with_capacity(libs.len());
     let constants = publish_constants(engine, rule, libs)?;
     for lib in libs {
-        let mut ast = compile_file(engine, lib, &constants)?;
+        let mut ast = compile_file(engine, lib, libs, &constants)?;
         ast.set_source(lib.path.as_str());
         let files = std::slice::from_ref(lib);
         let mut module = Module::eval_ast_as_new(Scope::new(), &ast, engine)
@@ -109,7 +113,7 @@ pub(super) fn compile(
         engine.register_static_module(lib.stem(), module.into());
         compiled.push((lib.stem().to_owned(), ast));
     }
-    let mut ast = compile_file(engine, rule, &constants)?;
+    let mut ast = compile_file(engine, rule, libs, &constants)?;
     ast.set_source(rule.path.as_str());
     Ok(Compiled {
         rule: ast,
@@ -120,13 +124,15 @@ pub(super) fn compile(
 fn compile_file(
     engine: &Engine,
     file: &SourceText,
+    libs: &[SourceText],
     constants: &[Constant],
 ) -> Result<AST, Diagnostic> {
     engine
         .compile_with_scope(&databases(), &*file.text)
         .map_err(|error| {
             let names: Vec<&str> = constants.iter().map(|c| c.1.as_str()).collect();
-            fault::compile_problem(&error, file, &names)
+            let libraries: Vec<&str> = libs.iter().map(SourceText::stem).collect();
+            unparsed::problem(&error, file, &names, &libraries)
         })
 }
 

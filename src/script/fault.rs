@@ -1,48 +1,14 @@
 //! The engine's errors in a migration author's words: what, where, and what to do. Never a cell's value.
 
-use rhai::{ASTNode, EvalAltResult, Expr, LexError, ParseError, ParseErrorType, Position, Stmt};
+use rhai::{ASTNode, EvalAltResult, Expr, Position, Stmt};
 
 use super::context::HostFault;
 use super::literal::{self, line_column};
 use super::trace::CALL_TIME_MAX;
 use super::verdicts::WHY_CHARS_MAX;
 use super::wording::Wording;
-use super::{SourceText, compare, engine};
-use crate::diagnostic::{Diagnostic, Place, did_you_mean};
-
-/// A file that does not compile. `constants` are the names that `global::` would show.
-pub(super) fn compile_problem(
-    error: &ParseError,
-    source: &SourceText,
-    constants: &[&str],
-) -> Diagnostic {
-    let (line, column) = line_column(error.position());
-    let place = if line == 0 {
-        Place::file(source.path.clone())
-    } else {
-        source.place(line, column)
-    };
-    let problem = match error.err_type() {
-        ParseErrorType::VariableUndefined(name) => {
-            let problem = Diagnostic::error(format!("there is no variable `{name}`"));
-            if constants.contains(&name.as_str()) {
-                problem.hint(format!("a function sees a constant as `global::{name}`"))
-            } else {
-                problem
-            }
-        }
-        ParseErrorType::ModuleUndefined(name) => Diagnostic::error(format!("there is no library `{name}`"))
-            .hint(format!("shared functions lie in `lib/{name}.rhai` beside the rules")),
-        ParseErrorType::Reserved(word) | ParseErrorType::BadInput(LexError::ImproperSymbol(word, _))
-            if super::FORBIDDEN_WORDS.contains(&word.as_str()) =>
-        {
-            Diagnostic::error(format!("`{word}` is switched off in rules"))
-                .hint("functions of `lib/money.rhai` are called as `money::name(…)`, without importing anything")
-        }
-        other => Diagnostic::error(other.to_string()),
-    };
-    problem.at(place)
-}
+use super::{SourceText, compare, engine, missing, row};
+use crate::diagnostic::{Diagnostic, Place};
 
 /// What a script died of. `rule` is the file that was called, `files` are it and its libraries.
 pub(super) fn runtime_problem(
@@ -94,7 +60,9 @@ fn say(error: &EvalAltResult, file: &SourceText, wording: &Wording) -> Diagnosti
                     Some(op) => null_message(file, position, op),
                     None => fault.message.clone(),
                 };
-                let problem = Diagnostic::error(message);
+                let problem = fault.details.iter().fold(Diagnostic::error(message), |problem, detail| {
+                    problem.note(detail.clone())
+                });
                 return match &fault.hint {
                     Some(hint) => problem.hint(hint.clone()),
                     None => problem,
@@ -105,7 +73,7 @@ fn say(error: &EvalAltResult, file: &SourceText, wording: &Wording) -> Diagnosti
             Diagnostic::error(format!("the script threw: {thrown}"))
                 .hint("`reject(code, why)` says that a row cannot go over; `throw` counts as a fault of the rule")
         }
-        E::ErrorFunctionNotFound(signature, _) => not_found(signature, file, position, wording),
+        E::ErrorFunctionNotFound(signature, _) => missing::function(signature, file, position, wording),
         E::ErrorVariableNotFound(name, _) => match name.strip_prefix("global::") {
             Some(constant) => Diagnostic::error(format!("there is no constant `{constant}`"))
                 .hint("a constant with a call in it is not known to functions: write its value"),
@@ -134,15 +102,24 @@ fn say(error: &EvalAltResult, file: &SourceText, wording: &Wording) -> Diagnosti
             kind(got)
         )),
         E::ErrorIndexingType(text, _) => {
-            let what = text.split([' ', '[']).next().unwrap_or_default();
-            Diagnostic::error(format!("{} cannot be indexed like this", kind(what)))
+            let what = kind(text.split([' ', '[']).next().unwrap_or_default());
+            if what == "NULL" {
+                return Diagnostic::error("NULL has no elements")
+                    .hint("`x?[0]` gives `()` when `x` is NULL, or test `x == ()` first");
+            }
+            Diagnostic::error(format!("{what} cannot be indexed like this"))
         }
         // the engine's sentence ends with the numbers, or with the text in quotes
         E::ErrorArithmetic(text, _) => {
             let values = |c: char| matches!(c, ':' | '\'') || c.is_ascii_digit();
             let what = text.split(values).next().unwrap_or_default().trim();
             let what = if what.is_empty() { "out of range" } else { what };
-            Diagnostic::error(format!("arithmetic: {}", what.to_lowercase()))
+            let problem = Diagnostic::error(format!("arithmetic: {}", what.to_lowercase()));
+            if what.eq_ignore_ascii_case("division by zero") {
+                problem.hint("test for 0 first, or `reject` the row")
+            } else {
+                problem
+            }
         }
         E::ErrorArrayBounds(length, ..) => {
             Diagnostic::error(format!("the index is outside an array of {length}"))
@@ -166,10 +143,7 @@ fn say(error: &EvalAltResult, file: &SourceText, wording: &Wording) -> Diagnosti
             engine::CALL_LEVELS_MAX
         ))
         .hint("look for a function that calls itself without end"),
-        E::ErrorDataTooLarge(what, _) => Diagnostic::error(format!(
-            "a value grew beyond the limit ({})",
-            what.to_lowercase()
-        )),
+        E::ErrorDataTooLarge(what, _) => too_large(what),
         E::ErrorAssignmentToConstant(name, _) => {
             Diagnostic::error(format!("`{name}` cannot be changed"))
         }
@@ -184,7 +158,8 @@ fn say(error: &EvalAltResult, file: &SourceText, wording: &Wording) -> Diagnosti
             wording.name(name.split('\'').nth(1).unwrap_or(name))
         ))
         .hint("a closure changes what its caller is working on: copy it into another variable first"),
-        E::ErrorFor(_) => Diagnostic::error("`for` needs a list or a range"),
+        E::ErrorFor(_) => Diagnostic::error("`for` needs a list or a range")
+            .hint("when it may be NULL: `for x in list ?? [] { … }`"),
         E::ErrorParsing(what, _) => Diagnostic::error(what.to_string()),
         E::ErrorVariableExists(name, _) => {
             Diagnostic::error(format!("there is already a variable `{name}`"))
@@ -193,68 +168,30 @@ fn say(error: &EvalAltResult, file: &SourceText, wording: &Wording) -> Diagnosti
     }
 }
 
+/// The engine says "Length of string", "Size of array/BLOB", "Size of object map".
+fn too_large(what: &str) -> Diagnostic {
+    let limit = if what.contains("string") {
+        format!("a text grew beyond {} KiB", row::VALUE_BYTES_MAX / 1024)
+    } else if what.contains("array") {
+        format!("a list grew beyond {} elements", engine::ARRAY_LENGTH_MAX)
+    } else if what.contains("map") {
+        format!("a map grew beyond {} keys", engine::MAP_KEYS_MAX)
+    } else {
+        format!("a value grew beyond the limit ({})", what.to_lowercase())
+    };
+    Diagnostic::error(limit)
+        .hint("look for a loop that adds to it without end; copied columns have no such limit")
+}
+
 fn null_operator(message: &str) -> Option<&str> {
     let op = message.strip_prefix("NULL in `")?.strip_suffix('`')?;
     (compare::null_in(op) == message).then_some(op)
 }
 
-fn null_message(file: &SourceText, position: Position, op: &str) -> String {
+pub(super) fn null_message(file: &SourceText, position: Position, op: &str) -> String {
     match null_column(file, position, op) {
         Some(column) => format!("NULL in `{op}`: column `{column}` is empty in this row"),
         None => compare::null_in(op),
-    }
-}
-
-/// `name (type, type)` of a call that nothing answers.
-fn not_found(
-    signature: &str,
-    file: &SourceText,
-    position: Position,
-    wording: &Wording,
-) -> Diagnostic {
-    let (name, types) = signature.split_once(" (").unwrap_or((signature, ")"));
-    let types = types.strip_suffix(')').unwrap_or(types);
-    let kinds: Vec<String> = if types.is_empty() {
-        vec![]
-    } else {
-        types.split(", ").map(kind).collect()
-    };
-    let is_operator = !name.starts_with(|c: char| c.is_alphabetic() || c == '_');
-    let base = name.rsplit("::").next().unwrap_or(name);
-    // `Fn(x)` may name a function by a value of the row
-    let name = if is_operator || wording.name(base) == base {
-        name
-    } else {
-        wording.name(base)
-    };
-    if kinds.iter().any(|k| k == "NULL") {
-        let message = if is_operator {
-            null_message(file, position, name)
-        } else {
-            match null_column(file, position, name) {
-                Some(column) => {
-                    format!("`{name}` was called with NULL: column `{column}` is empty in this row")
-                }
-                None => format!("`{name}` was called with NULL"),
-            }
-        };
-        return Diagnostic::error(message)
-            .hint("test for it first, `if x == () { … }`, or give a value for it, `x ?? \"\"`");
-    }
-    if is_operator {
-        return Diagnostic::error(format!("`{name}` does not work on {}", kinds.join(" and ")));
-    }
-    let problem = Diagnostic::error(format!(
-        "there is no function `{name}({})`",
-        kinds.join(", ")
-    ));
-    let known = super::FUNCTIONS.iter().map(|f| f.name);
-    match super::FUNCTIONS.iter().find(|f| f.name == base) {
-        Some(function) => problem.hint(format!("it is `{}`", function.signature)),
-        None => match did_you_mean(base, known) {
-            Some(near) => problem.hint(format!("did you mean `{near}`?")),
-            None => problem,
-        },
     }
 }
 
@@ -291,6 +228,7 @@ pub(super) fn kind(name: &str) -> String {
         "i64" => "int".to_owned(),
         "bool" => "true or false".to_owned(),
         "decimal" => "decimal".to_owned(),
+        "Fn" => "a function".to_owned(),
         text if text.contains("str") || text.contains("String") => "text".to_owned(),
         other => other.rsplit("::").next().unwrap_or(other).to_lowercase(),
     }
@@ -298,7 +236,7 @@ pub(super) fn kind(name: &str) -> String {
 
 /// The `row.column` that a call at `position` has among its arguments, when it has exactly one that
 /// could be meant.
-fn null_column(file: &SourceText, position: Position, name: &str) -> Option<String> {
+pub(super) fn null_column(file: &SourceText, position: Position, name: &str) -> Option<String> {
     let ast = literal::plain_ast(file).ok()?;
     let mut found: Vec<String> = Vec::new();
     ast.walk(&mut |path: &[ASTNode]| {

@@ -4,7 +4,7 @@ use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, OptimizationLevel, Position, St
 use rust_decimal::Decimal;
 
 use super::SourceText;
-use super::fault;
+use super::unparsed;
 use crate::diagnostic::{Diagnostic, Place};
 
 /// A literal and where it stands. Lines and columns count from 1.
@@ -130,7 +130,7 @@ pub(super) fn plain_ast(source: &SourceText) -> Result<AST, Diagnostic> {
     prepare_parser(&mut engine);
     engine
         .compile(&*source.text)
-        .map_err(|error| fault::compile_problem(&error, source, &[]))
+        .map_err(|error| unparsed::problem(&error, source, &[], &[]))
 }
 
 /// Compiles with folding, so that constants such as `1 + 2` are values.
@@ -139,7 +139,7 @@ pub(super) fn folded_ast(source: &SourceText) -> Result<AST, Diagnostic> {
     prepare_parser(&mut engine);
     engine
         .compile(&*source.text)
-        .map_err(|error| fault::compile_problem(&error, source, &[]))
+        .map_err(|error| unparsed::problem(&error, source, &[], &[]))
 }
 
 /// Where the constant `name` is declared.

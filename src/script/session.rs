@@ -14,7 +14,7 @@ use super::listing::{Look, Mask};
 use super::procedure::{self, Desk};
 use super::program::Program;
 use super::row::{Row, Shape};
-use super::{FUNCTIONS, SourceText, fault, literal, testing};
+use super::{FUNCTIONS, SourceText, fault, literal, testing, unparsed};
 use crate::diagnostic::Diagnostic;
 use crate::row::{Answers, Rows};
 use crate::value::Logical;
@@ -128,7 +128,7 @@ impl Session {
         let engine = &self.program.engine;
         let typed = engine
             .compile_with_scope(&compile_scope, text)
-            .map_err(|error| fault::compile_problem(&error, &line, &[]))?;
+            .map_err(|error| unparsed::problem(&error, &line, &[], &[]))?;
         self.program.context.wording.borrow_mut().add(&line)?;
         self.known = self.known.merge(&typed);
         self.program.context.begin();

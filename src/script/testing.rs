@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Engine, FnPtr, Map, NativeCallContext, OptimizationLevel};
 
-use super::SourceText;
 use super::context::{Context, Declared, Fallible, HostFault, Raised, RaisedVerdict};
 use super::program::Program;
 use super::row::Row;
 use super::spell::spelled;
 use super::trace::Watch;
 use super::verdicts::key_text;
+use super::{SourceText, compared};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 
 impl Program {
@@ -308,7 +308,10 @@ fn assert_eq(call: &NativeCallContext, got: &Dynamic, wanted: &Dynamic) -> Falli
         return Ok(());
     }
     // values of a test are its author's own, so they may be shown
-    HostFault::fail(format!("got {}, wanted {}", show(got), show(wanted)))
+    match compared::differences(call.engine(), got, wanted) {
+        Some((summary, details)) => HostFault::with_details(summary, details),
+        None => HostFault::fail(format!("got {}, wanted {}", show(got), show(wanted))),
+    }
 }
 
 /// A value as the author would write it.

@@ -4,7 +4,34 @@ use rust_decimal::Decimal;
 
 use super::Reader;
 use crate::diagnostic::{Diagnostic, Place, did_you_mean};
-use crate::script::{Entry, Literal, Node};
+use crate::script::{Entry, Function, Literal, Node, SourceText};
+
+/// A rule without `fn transform(row)`; perhaps it is there under another name or with other parameters.
+pub(super) fn no_transform(source: &SourceText, functions: &[Function]) -> Diagnostic {
+    let names = || functions.iter().map(|function| function.name.as_str());
+    let Some(near) = did_you_mean("transform", names()) else {
+        return Diagnostic::error("the rule has no `transform(row)`")
+            .at(Place::file(source.path.clone()))
+            .hint("add `fn transform(row) { #{ } }`; it returns the computed target columns");
+    };
+    let declared = format!("fn {near}");
+    let mut lines = source.text.lines().enumerate();
+    let place = lines
+        .find_map(|(no, line)| {
+            line.find(&declared)
+                .map(|at| (no, line[..at].chars().count()))
+        })
+        .map_or_else(
+            || Place::file(source.path.clone()),
+            |(no, at)| source.place(no + 1, at + "fn ".len() + 1),
+        );
+    let problem = Diagnostic::error("the rule has no `transform(row)`").at(place);
+    if near == "transform" {
+        problem.hint("it takes one parameter, the row: `fn transform(row)`")
+    } else {
+        problem.hint(format!("is `{near}` meant to be it?"))
+    }
+}
 
 impl Reader<'_> {
     pub(super) fn share(&mut self, name: &str, node: &Node) -> Option<Decimal> {
@@ -28,7 +55,19 @@ impl Reader<'_> {
             return at;
         }
         let list: Vec<String> = words.iter().map(|w| format!("\"{w}\"")).collect();
-        self.wrong(name, &format!("one of {}", list.join(", ")), node);
+        let list = list.join(", ");
+        if let Literal::Text(text) = &node.value {
+            let problem =
+                Diagnostic::error(format!("`{name}` must be one of {list}, not \"{text}\""))
+                    .at(self.source.place(node.line, node.column));
+            self.problems
+                .push(match did_you_mean(text, words.iter().copied()) {
+                    Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
+                    None => problem,
+                });
+        } else {
+            self.wrong(name, &format!("one of {list}"), node);
+        }
         0
     }
 

@@ -44,6 +44,11 @@ const DATABASE_METHODS: [(&str, usize); 10] = [
 pub(super) struct Names(BTreeMap<String, BTreeSet<usize>>);
 
 impl Names {
+    fn has_library(&self, library: &str) -> bool {
+        let path = format!("{library}::");
+        self.0.keys().any(|name| name.starts_with(&path))
+    }
+
     pub(super) fn new(rule: &SourceText, libs: &[SourceText]) -> Result<Self, Diagnostic> {
         let context = Rc::new(Context::default());
         let mut host = engine::bare(&context);
@@ -137,6 +142,10 @@ fn exists(
                 Some(function) => problem.hint(format!("it is `{}`", function.signature)),
                 None => problem,
             }
+        }
+        // a library that is not there is one mistake, and the compiler names it
+        None if !call.namespace.is_empty() && !names.has_library(&call.namespace.to_string()) => {
+            return;
         }
         None => {
             let problem = Diagnostic::error(format!("there is no function `{name}`"));
