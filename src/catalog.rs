@@ -5,6 +5,7 @@ mod effects;
 mod postgres;
 mod shape;
 mod sqlite;
+mod sqlite_checks;
 
 use std::collections::HashSet;
 

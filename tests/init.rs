@@ -22,7 +22,16 @@ const PAIRS: [(&str, &str); 9] = [
 
 #[test]
 fn a_first_rule_of_each_pair_passes_its_checks_and_moves_its_copied_columns() {
-    let project = Project::empty(Engine::Postgres, Engine::Postgres);
+    each_pair(Engine::Postgres);
+}
+
+#[test]
+fn a_first_rule_of_each_pair_moves_its_copied_columns_between_embedded_databases() {
+    each_pair(Engine::Sqlite);
+}
+
+fn each_pair(engine: Engine) {
+    let project = Project::empty(engine, engine);
     project.seed(&["--scale", "0.003"]);
     for (base, target) in PAIRS {
         project

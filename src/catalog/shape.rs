@@ -16,7 +16,7 @@ pub struct Table {
     pub uniques: Vec<Unique>,
     /// References to other tables.
     pub foreign_keys: Vec<ForeignKey>,
-    /// CHECK constraints (Postgres only).
+    /// CHECK constraints.
     pub checks: Vec<Check>,
     /// Triggers that are not the engine's own.
     pub triggers: Vec<Trigger>,

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::{
-    Column, DefaultValue, ForeignKey, Rights, Table, Trigger, Unique, defaults, flag, text,
+    Column, DefaultValue, ForeignKey, Rights, Table, Trigger, Unique, defaults, flag,
+    sqlite_checks, text,
 };
 use crate::db::{DbError, Engine, Role, Session, TableName, ident, literal};
 use crate::value::Logical;
@@ -37,7 +38,7 @@ pub(super) async fn table(
         primary_key,
         uniques: uniques(session, &quoted).await?,
         foreign_keys: foreign_keys(session, &quoted, &real, &sql).await?,
-        checks: vec![],
+        checks: sqlite_checks::checks(&sql, &real),
         triggers: triggers(session, &quoted).await?,
         row_security: false,
         rights: Rights {

@@ -35,15 +35,15 @@ pub(super) async fn refused(
             // an expression that only means something on the table itself is left to the run
             let asked = target
                 .query(&format!(
-                    "select ({}) is false from (select {value}::{} as {}) {}",
+                    "select ({}) is false from (select {} as {}) {}",
                     check.expression,
-                    column.type_name,
+                    typed(&value, &column.type_name),
                     ident(&column.name),
                     ident(&table.name.name)
                 ))
                 .await;
             let Ok(rows) = asked else { continue };
-            if rows.raw(0, 0) == Some(b"t") {
+            if matches!(rows.raw(0, 0), Some(b"t" | b"1")) {
                 findings.push(
                     Diagnostic::error(format!(
                         "`{}` of `{}` does not take this value: check `{}` refuses it",
@@ -56,6 +56,15 @@ pub(super) async fn refused(
         }
     }
     Ok(findings)
+}
+
+/// The literal as the column would hold it; SQLite knows columns without a type.
+fn typed(literal: &str, type_name: &str) -> String {
+    if type_name.is_empty() {
+        literal.to_owned()
+    } else {
+        format!("cast({literal} as {type_name})")
+    }
 }
 
 /// The expression has this column as a word of its own; what stands in a text is none.

@@ -34,7 +34,7 @@ enum Origin {
     /// A source column, as it is.
     Copy(String),
     /// A value that stands in until the author decides; a literal of the language.
-    MadeUp(&'static str),
+    MadeUp(String),
     /// The target's default.
     Default,
     /// Nothing; why.

@@ -44,7 +44,12 @@ pub(super) fn origin(sheet: &Sheet, column: &Column, joins: &mut Vec<Join>) -> O
             )),
         };
     }
-    if let Some(source) = best(sheet, column) {
+    // the number of a kind is none of the words that a CHECK lists
+    let fits = |source: &String| {
+        let is_word = |from: &Column| is_text(&from.logical);
+        label(sheet, column).is_none() || sheet.base.column(source).is_some_and(is_word)
+    };
+    if let Some(source) = best(sheet, column).filter(fits) {
         return Origin::Copy(source);
     }
     if column.default.is_some() {
@@ -143,12 +148,12 @@ fn is_number(logical: &Logical) -> bool {
 }
 
 /// A literal that the column takes, for a value that only the author knows.
-fn stand_in(sheet: &Sheet, column: &Column) -> &'static str {
-    let above_zero =
-        sheet.target.checks.iter().any(|check| {
-            check.expression.contains(&column.name) && check.expression.contains("> ")
-        });
-    match &column.logical {
+fn stand_in(sheet: &Sheet, column: &Column) -> String {
+    if let Some(label) = label(sheet, column) {
+        return format!("\"{}\"", label.replace('\\', "\\\\").replace('"', "\\\""));
+    }
+    let above_zero = checks(sheet, column).any(|expression| expression.contains("> "));
+    let literal = match &column.logical {
         Logical::Bool => "false",
         Logical::Int2 | Logical::Int4 | Logical::Int8 => "1",
         Logical::Numeric(_) if above_zero => "1.0",
@@ -158,5 +163,31 @@ fn stand_in(sheet: &Sheet, column: &Column) -> &'static str {
         Logical::Array(_) => "[]",
         Logical::Char(length) | Logical::Text(Some(length)) if *length < 7 => "\"?\"",
         _ => "\"unknown\"",
+    };
+    literal.to_owned()
+}
+
+fn checks<'a>(sheet: &'a Sheet, column: &'a Column) -> impl Iterator<Item = &'a str> {
+    let all = sheet
+        .target
+        .checks
+        .iter()
+        .map(|check| check.expression.as_str());
+    all.filter(|expression| expression.contains(&column.name))
+}
+
+/// The first of the words that the column takes, where its type or a CHECK lists them.
+fn label(sheet: &Sheet, column: &Column) -> Option<String> {
+    match &column.logical {
+        Logical::Enum(_, labels) => labels.first().cloned(),
+        _ => checks(sheet, column).find_map(first_of_list),
     }
+}
+
+/// The first text of `column in ('a', 'b')`, which the server may print as `= ANY (ARRAY['a'::text, …])`.
+fn first_of_list(expression: &str) -> Option<String> {
+    let lower = expression.to_lowercase();
+    let list = lower.find(" in (").or_else(|| lower.find("= any ("))?;
+    let text = expression.get(list..)?.split_once('\'')?.1;
+    text.split_once('\'').map(|(label, _)| label.to_owned())
 }

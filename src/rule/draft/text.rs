@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use super::{Draft, Origin};
 use crate::script::quoted;
-use crate::value::Logical;
 
 /// Stands for a parent's id in the drafted tests.
 const PARENT: &str = "00000000-0000-0000-0000-000000000001";
@@ -223,10 +222,6 @@ fn transform(draft: &Draft) -> String {
                 );
             }
             Origin::MadeUp(value) => {
-                let value = match &plan.column.logical {
-                    Logical::Enum(_, labels) if !labels.is_empty() => quoted(&labels[0]),
-                    _ => (*value).to_owned(),
-                };
                 let _ = writeln!(
                     out,
                     "        {name}: {value}, // stands in until you decide"
