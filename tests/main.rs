@@ -40,6 +40,7 @@ mod privacy;
 mod procedure;
 mod quarantine;
 mod recheck;
+mod reference;
 mod repl;
 mod report;
 mod rerun;

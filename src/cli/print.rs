@@ -96,7 +96,10 @@ fn reference() -> String {
     for (purpose, title) in groups {
         out.push_str(&format!("\n## {title}\n\n"));
         for function in FUNCTIONS.iter().filter(|f| f.purpose == purpose) {
-            out.push_str(&format!("- `{}`: {}\n", function.signature, function.doc));
+            out.push_str(&format!(
+                "- `{}`: {}\n  ```rhai\n  {}\n  ```\n",
+                function.signature, function.doc, function.example
+            ));
         }
     }
     out

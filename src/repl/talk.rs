@@ -314,7 +314,10 @@ fn help(name: Option<&str>) -> Reply {
     });
     let function = FUNCTIONS.iter().find(|function| function.name == name);
     match (function, command) {
-        (Some(function), _) => Reply::said(format!("{}\n  {}", function.signature, function.doc)),
+        (Some(function), _) => Reply::said(format!(
+            "{}\n  {}\n  {}",
+            function.signature, function.doc, function.example
+        )),
         (None, Some((name, argument, what))) => Reply::said(format!("{name} {argument}\n  {what}")),
         (None, None) => {
             let names = FUNCTIONS.iter().map(|function| function.name);
