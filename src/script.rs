@@ -3,6 +3,7 @@
 //! A rule is compiled once per script thread, with the host's functions and the project's own
 //! libraries. Nothing here reads a database: what a script may know is handed to it.
 
+mod body;
 mod calls;
 mod columns;
 mod compare;
@@ -20,9 +21,12 @@ mod listing;
 mod literal;
 mod made;
 mod missing;
+mod natives;
 mod outline;
 mod prepare;
 mod prepared;
+#[cfg(test)]
+mod prepared_tests;
 mod procedure;
 #[cfg(test)]
 mod procedure_tests;
@@ -33,6 +37,7 @@ mod session;
 mod session_tests;
 mod sort;
 mod spell;
+mod statements;
 mod stream;
 mod testing;
 mod text;

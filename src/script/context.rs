@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 
 use super::row::Shape;
+use super::text::Read;
 use super::trace::Watch;
 use super::wording::Wording;
 use crate::row::{Answers, Note, Stage};
@@ -112,6 +113,8 @@ pub(super) struct Context {
     pub(super) raised: RefCell<Option<Raised>>,
     pub(super) notes: RefCell<Vec<Note>>,
     pub(super) printed: RefCell<Vec<String>>,
+    /// The JSON text that was read last: a rule asks `is_json`, and then takes what it holds.
+    pub(super) json: RefCell<Option<Read>>,
     /// The call that runs.
     pub(super) watch: Rc<Watch>,
     /// What may be kept of codes and messages.

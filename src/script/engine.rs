@@ -70,7 +70,7 @@ pub(super) fn bare(context: &Rc<Context>) -> Engine {
     engine.on_debug(move |line, _, position| keep(&shared, format!("{position} {line}")));
     compare::register(&mut engine);
     typed::register(&mut engine);
-    text::register(&mut engine);
+    text::register(&mut engine, context);
     sort::register(&mut engine);
     row::register(&mut engine, context);
     verdicts::register(&mut engine, context);

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use rhai::{
-    AST, ASTNode, BinaryExpr, CustomExpr, Dynamic, Engine, Expr, FnCallExpr, Position, Stmt,
-    StmtBlock,
+    AST, ASTFlags, ASTNode, BinaryExpr, CustomExpr, Dynamic, Engine, Expr, FnCallExpr, Position,
+    Stmt, StmtBlock,
 };
 
 use super::context::Context;
+use super::natives;
 use super::prepared::{Function, Node, Prepared};
 
 /// What the engine adds to its count of call levels for one call.
@@ -56,6 +57,7 @@ pub(super) fn prepare(
     let mut functions = Vec::with_capacity(found.len());
     for (module, name, params, ast, body) in found {
         module.clone_into(&mut reading.module);
+        let steps = reading.steps(&body, true);
         let mut block = StmtBlock::new(body, Position::NONE, Position::NONE);
         reading.block(&mut block);
         functions.push(Function {
@@ -64,6 +66,7 @@ pub(super) fn prepare(
             source: ast.source().unwrap_or_default().into(),
             lib: (!module.is_empty()).then(|| ast.shared_lib().clone()),
             body: Expr::Stmt(block.into()),
+            steps,
         });
     }
     let prepared = Rc::new(Prepared {
@@ -98,7 +101,7 @@ fn statements(ast: &AST, name: &str, count: usize) -> Option<Vec<Stmt>> {
 }
 
 #[derive(Default)]
-struct Reading {
+pub(super) struct Reading {
     /// Getter slots by column.
     columns: BTreeMap<String, usize>,
     /// Module (empty for the rule), name and number of parameters.
@@ -111,54 +114,8 @@ struct Reading {
 }
 
 impl Reading {
-    fn block(&mut self, block: &mut StmtBlock) {
-        for statement in block.statements_mut().iter_mut() {
-            self.statement(statement);
-        }
-    }
-
-    fn statement(&mut self, statement: &mut Stmt) {
-        match statement {
-            Stmt::If(flow, _) | Stmt::While(flow, _) | Stmt::Do(flow, ..) => {
-                self.expr(&mut flow.expr);
-                self.block(&mut flow.body);
-                self.block(&mut flow.branch);
-            }
-            Stmt::For(parts, _) => {
-                self.expr(&mut parts.2.expr);
-                self.block(&mut parts.2.body);
-            }
-            Stmt::TryCatch(flow, _) => {
-                self.block(&mut flow.body);
-                self.block(&mut flow.branch);
-            }
-            Stmt::Switch(parts, _) => {
-                self.expr(&mut parts.0);
-                for case in &mut parts.1.expressions {
-                    self.expr(&mut case.lhs);
-                    self.expr(&mut case.rhs);
-                }
-            }
-            Stmt::Var(parts, ..) => self.expr(&mut parts.1),
-            Stmt::Assignment(parts) => self.expr(&mut parts.1.rhs),
-            Stmt::FnCall(call, position) => {
-                let mut expr = Expr::FnCall(call.clone(), *position);
-                self.expr(&mut expr);
-                *statement = match expr {
-                    Expr::FnCall(call, position) => Stmt::FnCall(call, position),
-                    expr => Stmt::Expr(expr.into()),
-                };
-            }
-            Stmt::Block(block) => self.block(block),
-            Stmt::Expr(expr) | Stmt::BreakLoop(Some(expr), ..) | Stmt::Return(Some(expr), ..) => {
-                self.expr(expr);
-            }
-            _ => {}
-        }
-    }
-
     /// Puts a node in the place of the expression, or of those in it.
-    fn expr(&mut self, expr: &mut Expr) {
+    pub(super) fn expr(&mut self, expr: &mut Expr) {
         let position = expr.start_position();
         match self.node(expr) {
             Node::Plain(inner) => *expr = inner,
@@ -178,7 +135,7 @@ impl Reading {
         }
     }
 
-    fn node(&mut self, expr: &Expr) -> Node {
+    pub(super) fn node(&mut self, expr: &Expr) -> Node {
         match expr {
             Expr::Variable(variable, ..) if variable.2.is_empty() => {
                 Node::Variable(variable.1.clone(), expr.clone())
@@ -186,9 +143,24 @@ impl Reading {
             Expr::Dot(parts, flags, _) if flags.is_empty() || !is_optional(expr) => {
                 match self.column(parts) {
                     Some((variable, slot)) => Node::Column(variable.into(), slot, expr.clone()),
-                    None => self.plain(expr),
+                    None => self
+                        .methods(parts, expr)
+                        .unwrap_or_else(|| self.plain(expr)),
                 }
             }
+            Expr::And(items, _) | Expr::Or(items, _) => {
+                let is_or = matches!(expr, Expr::Or(..));
+                let nodes = items.iter().map(|item| (self.node(item), item.position()));
+                Node::Until(nodes.collect(), is_or)
+            }
+            Expr::Stmt(block) => match self.steps(block.statements(), false) {
+                Some(steps) => {
+                    let mut whole = block.clone();
+                    self.block(&mut whole);
+                    Node::Block(steps, Expr::Stmt(whole))
+                }
+                None => self.plain(expr),
+            },
             Expr::Map(parts, _) => {
                 let place = |name: &str| parts.1.keys().position(|key| key == name);
                 let entries: Option<Vec<_>> = parts
@@ -249,19 +221,59 @@ impl Reading {
                 key.is_repeatable()
                     .then(|| Node::IdOf(entity.clone(), key.into(), expr.clone()))
             }
-            ("is_blank", [one]) => {
-                let one = self.node(one);
-                one.is_repeatable()
-                    .then(|| Node::IsBlank(one.into(), expr.clone()))
-            }
             ("!", [one]) => {
                 let one = self.node(one);
                 one.is_repeatable()
                     .then(|| Node::Not(one.into(), expr.clone()))
             }
+            (_, [one]) => natives::find(name).and_then(|native| {
+                let one = self.node(one);
+                one.is_repeatable()
+                    .then(|| Node::Chain(one.into(), vec![native], expr.clone()))
+            }),
             _ => None,
         };
         node.unwrap_or_else(|| self.plain(expr))
+    }
+
+    /// `text.trim().lower()`, `row.column.lower()`: functions of the host and nothing else after a variable or a
+    /// column.
+    fn methods(&mut self, parts: &BinaryExpr, expr: &Expr) -> Option<Node> {
+        let Expr::Variable(variable, ..) = &parts.lhs else {
+            return None;
+        };
+        let (first, mut rest) = match &parts.rhs {
+            Expr::Dot(inner, flags, _) if matches!(inner.lhs, Expr::Property(..)) => {
+                let column = BinaryExpr {
+                    lhs: parts.lhs.clone(),
+                    rhs: inner.lhs.clone(),
+                };
+                let column = Expr::Dot(column.into(), ASTFlags::NONE, inner.lhs.position());
+                let first = flags.is_empty().then(|| self.node(&column))?;
+                (first, &inner.rhs)
+            }
+            rest if variable.2.is_empty() => (self.node(&parts.lhs), rest),
+            _ => return None,
+        };
+        let mut found = Vec::new();
+        loop {
+            let (call, more) = match rest {
+                Expr::Dot(inner, flags, _) if flags.is_empty() => (&inner.lhs, Some(&inner.rhs)),
+                last => (last, None),
+            };
+            let Expr::MethodCall(call, _) = call else {
+                return None;
+            };
+            let is_host = call.args.is_empty()
+                && call.namespace.is_empty()
+                && !self.names.contains(call.name.as_str());
+            found.push(natives::find(&call.name).filter(|_| is_host)?);
+            let Some(more) = more else { break };
+            rest = more;
+        }
+        first
+            .is_repeatable()
+            .then(|| Node::Chain(first.into(), found, expr.clone()))
     }
 
     /// The expression with nodes for those in it. What is changed in place keeps its variable.

@@ -11,9 +11,11 @@ use rhai::{
     Dynamic, EvalAltResult, EvalContext, Expr, ImmutableString, Map, Module, Position, Shared,
 };
 
+use super::body::{self, Flow, Step};
 use super::context::Context;
+use super::natives::Native;
 use super::row::Row;
-use super::{prepare, text, verdicts};
+use super::{prepare, verdicts};
 
 pub(super) type Evaluated = Result<Dynamic, Box<EvalAltResult>>;
 
@@ -26,6 +28,8 @@ pub(super) struct Function {
     /// The functions that a library's function sees besides those of the rule.
     pub(super) lib: Option<Shared<Module>>,
     pub(super) body: Expr,
+    /// The same, where all of it is known.
+    pub(super) steps: Option<Vec<Step>>,
 }
 
 /// An expression, as far as it is known what to do.
@@ -34,6 +38,8 @@ pub(super) enum Node {
     Plain(Expr),
     Constant(Dynamic),
     Variable(ImmutableString, Expr),
+    /// A variable at the end of its function: it is not copied.
+    Last(ImmutableString, Expr),
     /// `row.column`, by the slot of its getter.
     Column(ImmutableString, usize, Expr),
     /// The keys, and their values in the order they are written, each with its place among the keys.
@@ -41,8 +47,12 @@ pub(super) enum Node {
     Call(usize, Vec<Node>, Position),
     /// `id_of(entity, key)`.
     IdOf(ImmutableString, Box<Node>, Expr),
-    /// `is_blank(text)`.
-    IsBlank(Box<Node>, Expr),
+    /// Functions of the host, each of what the one before it gave: `text.trim().lower()`.
+    Chain(Box<Node>, Vec<Native>, Expr),
+    /// `a && b`, or `a || b`: until one of them is the flag.
+    Until(Vec<(Node, Position)>, bool),
+    /// `if … { … }` and the like, where a value is wanted.
+    Block(Vec<Step>, Expr),
     /// `value == ()`, or `value != ()`.
     IsNull(Box<Node>, bool),
     Not(Box<Node>, Expr),
@@ -60,10 +70,16 @@ impl Node {
     pub(super) fn is_repeatable(&self) -> bool {
         match self {
             Self::Constant(_) | Self::Variable(..) | Self::Column(..) => true,
-            Self::IsBlank(node, _) | Self::IsNull(node, _) | Self::Not(node, _) => {
+            Self::Chain(node, ..) | Self::IsNull(node, _) | Self::Not(node, _) => {
                 node.is_repeatable()
             }
-            Self::Plain(_) | Self::Map(..) | Self::Call(..) | Self::IdOf(..) => false,
+            Self::Until(nodes, _) => nodes.iter().all(|(node, _)| node.is_repeatable()),
+            Self::Plain(_)
+            | Self::Last(..)
+            | Self::Map(..)
+            | Self::Call(..)
+            | Self::IdOf(..)
+            | Self::Block(..) => false,
         }
     }
 }
@@ -90,13 +106,21 @@ impl Prepared {
         }
     }
 
-    fn node(&self, node: &Node, script: &mut EvalContext<'_, '_, '_, '_, '_, '_>) -> Evaluated {
+    pub(super) fn node(
+        &self,
+        node: &Node,
+        script: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
+    ) -> Evaluated {
         match node {
             Node::Plain(expr) => general(expr, script),
             Node::Constant(value) => Ok(value.clone()),
             Node::Variable(name, expr) => match script.scope().get(name) {
                 Some(value) if !value.is_shared() => Ok(value.clone()),
                 _ => general(expr, script),
+            },
+            Node::Last(name, expr) => match body::take(script, name) {
+                Some(value) => Ok(value),
+                None => general(expr, script),
             },
             Node::Column(name, slot, expr) => {
                 let cell = script.scope().get(name).and_then(|value| {
@@ -133,13 +157,29 @@ impl Prepared {
                     None => general(expr, script),
                 }
             }
-            Node::IsBlank(node, expr) => {
-                let value = self.node(node, script)?;
-                match text::is_blank(&value) {
-                    Some(blank) => Ok(blank.into()),
-                    None => general(expr, script),
+            Node::Chain(node, natives, expr) => {
+                let mut value = self.node(node, script)?;
+                for native in natives {
+                    match native(&self.context, &value) {
+                        Some(next) => value = next,
+                        None => return general(expr, script),
+                    }
                 }
+                Ok(value)
             }
+            Node::Until(nodes, last) => {
+                for (node, position) in nodes {
+                    if self.flag(node, *position, script)? == *last {
+                        return Ok((*last).into());
+                    }
+                }
+                Ok((!*last).into())
+            }
+            Node::Block(_, expr) if self.context.watch.is_followed() => general(expr, script),
+            Node::Block(steps, _) => match self.block(steps, script)? {
+                Flow::Value(value) => Ok(value),
+                Flow::Return(value) => Err(EvalAltResult::Return(value, Position::NONE).into()),
+            },
             Node::IsNull(node, wanted) => {
                 Ok((self.node(node, script)?.is_unit() == *wanted).into())
             }
@@ -173,7 +213,17 @@ impl Prepared {
         } else {
             let scope = script.scope_mut();
             scope.extend(function.params.iter().cloned().zip(values));
-            general(&function.body, script)
+            match &function.steps {
+                Some(steps) if !self.context.watch.is_followed() => {
+                    // the engine counts the call, and looks at the clock
+                    general(&Expr::Unit(position), script).and_then(|_| {
+                        self.block(steps, script).map(|flow| match flow {
+                            Flow::Value(value) | Flow::Return(value) => value,
+                        })
+                    })
+                }
+                _ => general(&function.body, script),
+            }
         };
         script.scope_mut().rewind(start);
         let global = script.global_runtime_state_mut();
@@ -197,6 +247,6 @@ impl Prepared {
     }
 }
 
-fn general(expr: &Expr, script: &mut EvalContext<'_, '_, '_, '_, '_, '_>) -> Evaluated {
+pub(super) fn general(expr: &Expr, script: &mut EvalContext<'_, '_, '_, '_, '_, '_>) -> Evaluated {
     script.eval_expression_tree(&expr.into())
 }

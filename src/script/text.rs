@@ -1,18 +1,17 @@
 //! Text, numbers and JSON for scripts. Every function returns; none changes its argument, and none
 //! can cut a character in two.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Engine, ImmutableString};
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::context::{Fallible, HostFault};
+use super::context::{Context, Fallible, HostFault};
 use super::json;
 use super::typed::Typed;
 use crate::value::{self, Logical};
 
-pub(super) fn register(engine: &mut Engine) {
+pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
     engine.register_fn("lower", |text: &str| text.to_lowercase());
     engine.register_fn("upper", |text: &str| text.to_uppercase());
     // shadows the language's own, which changes the text in place and returns nothing
@@ -48,7 +47,7 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("round_half_up", |number: i64, _: i64| Decimal::from(number));
     engine.register_fn("uuid", uuid);
     engine.register_fn("uuid", |value: Typed| uuid(&value.text));
-    register_json(engine);
+    register_json(engine, context);
     engine.register_fn("parse_json", |value: Typed| {
         json_or_fault(json::parse(&value.text))
     });
@@ -64,30 +63,39 @@ pub(super) fn register(engine: &mut Engine) {
 }
 
 /// A text is read once where a rule asks `is_json` and then takes what it holds.
-fn register_json(engine: &mut Engine) {
-    type Read = (ImmutableString, Result<Dynamic, String>);
-    let last: Rc<RefCell<Option<Read>>> = Rc::default();
-    let take = |last: &RefCell<Option<Read>>, text: &ImmutableString| {
-        let known = last.borrow_mut().take();
-        match known.filter(|(of, _)| of.ptr_eq(text)) {
-            Some((_, read)) => read,
-            None => json::parse(text),
-        }
-    };
-    let known = Rc::clone(&last);
+fn register_json(engine: &mut Engine, context: &Rc<Context>) {
+    let shared = Rc::clone(context);
     engine.register_fn("is_json", move |text: ImmutableString| {
-        let read = json::parse(&text);
-        let is_json = read.is_ok();
-        known.replace(Some((text, read)));
-        is_json
+        is_json(&shared, text)
     });
-    let known = Rc::clone(&last);
+    let shared = Rc::clone(context);
     engine.register_fn("try_json", move |text: ImmutableString| {
-        take(&known, &text).unwrap_or(Dynamic::UNIT)
+        read_json(&shared, &text).unwrap_or(Dynamic::UNIT)
     });
+    let shared = Rc::clone(context);
     engine.register_fn("parse_json", move |text: ImmutableString| {
-        json_or_fault(take(&last, &text))
+        json_or_fault(read_json(&shared, &text))
     });
+}
+
+/// A text, and what it holds.
+pub(super) type Read = (ImmutableString, Result<Dynamic, String>);
+
+/// Whether a text is JSON. What it holds is kept for [`read_json`].
+pub(super) fn is_json(context: &Context, text: ImmutableString) -> bool {
+    let read = json::parse(&text);
+    let is_json = read.is_ok();
+    context.json.replace(Some((text, read)));
+    is_json
+}
+
+/// What a text holds.
+pub(super) fn read_json(context: &Context, text: &ImmutableString) -> Result<Dynamic, String> {
+    let known = context.json.borrow_mut().take();
+    match known.filter(|(of, _)| of.ptr_eq(text)) {
+        Some((_, read)) => read,
+        None => json::parse(text),
+    }
 }
 
 /// What `is_blank` says; `None` when it is not for such a value.

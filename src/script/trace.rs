@@ -27,6 +27,8 @@ const STEPS_PER_LOOK: u64 = 128;
 pub(super) struct Watch {
     begun: Cell<Instant>,
     is_tracing: Cell<bool>,
+    /// Somebody sees every statement go by, so all of them are left to the engine.
+    is_followed: Cell<bool>,
     last_step: RefCell<(Option<String>, Position)>,
 }
 
@@ -35,6 +37,7 @@ impl Default for Watch {
         Self {
             begun: Cell::new(Instant::now()),
             is_tracing: Cell::new(false),
+            is_followed: Cell::new(false),
             last_step: RefCell::new((None, Position::NONE)),
         }
     }
@@ -60,8 +63,19 @@ impl Watch {
         });
     }
 
+    /// A debugger sees every statement from now on.
+    pub(super) fn set_followed(&self) {
+        self.is_followed.set(true);
+    }
+
+    /// Whether one does.
+    pub(super) fn is_followed(&self) -> bool {
+        self.is_followed.get()
+    }
+
     /// Watches every step of calls made between [`Watch::trace`] and [`Watch::traced`].
     pub(super) fn follow(watch: &Rc<Self>, engine: &mut Engine) {
+        watch.set_followed();
         let watch = Rc::clone(watch);
         #[expect(
             deprecated,
