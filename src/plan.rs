@@ -9,6 +9,7 @@ mod order;
 mod parents;
 mod step;
 mod wants;
+mod whole;
 
 pub use job::Job;
 pub use order::order;

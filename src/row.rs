@@ -6,7 +6,7 @@ mod key;
 mod rows;
 mod verdict;
 
-pub use answers::{Answers, IdAnswer, LookupAnswer};
+pub use answers::{Answers, IdAnswer, IdAnswers, LookupAnswer, whole_number};
 pub use copy_text::{escape_into, unescape};
 pub use key::Key;
 pub(crate) use key::put_measured;

@@ -18,28 +18,38 @@ pub(super) fn among(
     engine: Engine,
     column: &str,
     logical: &Logical,
-    keys: &[&String],
-) -> Vec<String> {
+    numbers: &[i64],
+    texts: &[String],
+) -> Conditions {
     let column = ident(column);
     let Some((kind, least, most)) = whole(logical) else {
-        return keys
+        let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+        let keys: Vec<&str> = numbers.iter().chain(texts).map(String::as_str).collect();
+        let sql = keys
             .chunks(LITERALS)
-            .map(|keys| literal_list(engine, logical, keys.iter().map(|key| key.as_str())))
+            .map(|keys| literal_list(engine, logical, keys.iter().copied()))
             .filter(|list| !list.is_empty())
             .map(|list| format!("{column} in ({list})"))
             .collect();
+        return Conditions {
+            sql,
+            are_ranges: false,
+        };
     };
-    let mut numbers: Vec<i64> = keys
+    let mut numbers: Vec<i64> = numbers
         .iter()
-        .filter_map(|key| key.parse().ok())
+        .copied()
         .filter(|number| (least..=most).contains(number))
         .collect();
     numbers.sort_unstable();
     let (Some(lowest), Some(highest)) = (numbers.first(), numbers.last()) else {
-        return vec![];
+        return Conditions::default();
     };
     if highest.abs_diff(*lowest) <= 2 * numbers.len() as u64 {
-        return vec![format!("{column} between {lowest} and {highest}")];
+        return Conditions {
+            sql: vec![format!("{column} between {lowest} and {highest}")],
+            are_ranges: true,
+        };
     }
     let size = match engine {
         Engine::Postgres => ARRAY,
@@ -54,7 +64,18 @@ pub(super) fn among(
             Engine::Sqlite => format!("{column} in ({})", texts.join(",")),
         }
     };
-    numbers.chunks(size).map(list).collect()
+    Conditions {
+        sql: numbers.chunks(size).map(list).collect(),
+        are_ranges: false,
+    }
+}
+
+/// What to ask.
+#[derive(Debug, Default)]
+pub(super) struct Conditions {
+    pub(super) sql: Vec<String>,
+    /// The keys are neighbours of one another.
+    pub(super) are_ranges: bool,
 }
 
 /// A whole number's type in Postgres, and what fits it.
@@ -70,10 +91,13 @@ fn whole(logical: &Logical) -> Option<(&'static str, i64, i64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::whole_number;
 
     fn among_texts(engine: Engine, logical: &Logical, keys: &[&str]) -> Vec<String> {
-        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
-        among(engine, "k", logical, &keys.iter().collect::<Vec<_>>())
+        let keys = keys.iter().map(|key| (*key).to_owned());
+        let (numbers, texts): (Vec<_>, Vec<_>) = keys.partition(|key| whole_number(key).is_some());
+        let numbers: Vec<i64> = numbers.iter().filter_map(|key| whole_number(key)).collect();
+        among(engine, "k", logical, &numbers, &texts).sql
     }
 
     #[test]

@@ -9,11 +9,37 @@ use super::among::among;
 use super::wants::{CACHE_MAX, IdsWant, LookupWant, Own, from_sql};
 use crate::db::{DbError, Session, ident, literal_list};
 use crate::ids::id_for;
-use crate::row::{IdAnswer, Key, LookupAnswer, Rows};
+use crate::row::{IdAnswer, IdAnswers, Key, LookupAnswer, Rows, whole_number};
 use crate::value::Logical;
 
 /// Keys per query: keeps a statement's text below a few hundred kilobytes.
 const KEYS_PER_QUERY: usize = 5_000;
+
+/// The keys that a chunk's rows hold.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    /// Ascending.
+    numbers: Vec<i64>,
+    texts: HashSet<String>,
+}
+
+impl Keys {
+    pub(super) fn add(&mut self, key: &str) {
+        match whole_number(key) {
+            Some(number) => self.numbers.push(number),
+            None if self.texts.contains(key) => {}
+            None => {
+                self.texts.insert(key.to_owned());
+            }
+        }
+    }
+
+    /// After the last one.
+    pub(super) fn sort(&mut self) {
+        self.numbers.sort_unstable();
+        self.numbers.dedup();
+    }
+}
 
 impl Own {
     /// The keys that the source holds, with the ids that they get.
@@ -54,19 +80,67 @@ impl IdsWant {
         &mut self,
         source: &mut Session,
         target: &mut Session,
-        keys: HashSet<String>,
+        keys: Keys,
         known: Option<&HashMap<String, Uuid>>,
-    ) -> Result<HashMap<String, IdAnswer>, DbError> {
-        if self.cache.len() > CACHE_MAX {
-            self.cache.clear();
+    ) -> Result<IdAnswers, DbError> {
+        if self.numbers.len() + self.texts.len() > CACHE_MAX {
+            self.numbers.clear();
+            self.texts.clear();
         }
-        let missing: Vec<&String> = keys
-            .iter()
-            .filter(|key| !self.cache.contains_key(*key))
-            .collect();
-        let mut fresh: HashMap<String, IdAnswer> = HashMap::new();
+        self.consider_whole(target).await?;
+        let mut numbers = Vec::with_capacity(keys.numbers.len());
+        let mut texts = HashMap::new();
+        let (mut missing, mut missing_texts) = (Vec::new(), Vec::new());
+        for key in keys.numbers {
+            match (&self.whole, self.numbers.get(&key)) {
+                (Some(whole), _) => {
+                    numbers.push((key, elsewhere(whole.get(key), known, || key.to_string())))
+                }
+                (None, Some(answer)) => numbers.push((key, answer.clone())),
+                (None, None) => missing.push(key),
+            }
+        }
+        for key in keys.texts {
+            match self.texts.get(&key) {
+                Some(answer) => {
+                    texts.insert(key, answer.clone());
+                }
+                None => missing_texts.push(key),
+            }
+        }
+        let fresh = self.look(source, target, &missing, &missing_texts).await?;
+        for key in missing {
+            let found = fresh.of(key).cloned().unwrap_or(IdAnswer::None);
+            let answer = elsewhere(found, known, || key.to_string());
+            self.numbers.insert(key, answer.clone());
+            numbers.push((key, answer));
+        }
+        for key in missing_texts {
+            let found = fresh.get(&key).cloned().unwrap_or(IdAnswer::None);
+            let answer = elsewhere(found, known, || key.clone());
+            self.texts.insert(key.clone(), answer.clone());
+            texts.insert(key, answer);
+        }
+        Ok(IdAnswers::new(numbers, texts))
+    }
+
+    /// What the target has for these keys, and the source for those of the rule's own rows.
+    async fn look(
+        &mut self,
+        source: &mut Session,
+        target: &mut Session,
+        numbers: &[i64],
+        texts: &[String],
+    ) -> Result<IdAnswers, DbError> {
+        let mut found: HashMap<i64, IdAnswer> = HashMap::new();
+        let mut found_texts: HashMap<String, IdAnswer> = HashMap::new();
+        let several = |answer: &mut IdAnswer| *answer = IdAnswer::Many;
         if let Some((table, legacy, logical, id)) = &self.table {
-            for condition in among(target.engine(), legacy, logical, &missing) {
+            let conditions = among(target.engine(), legacy, logical, numbers, texts);
+            if !conditions.are_ranges {
+                self.asked += numbers.len() as u64;
+            }
+            for condition in conditions.sql {
                 let sql = format!(
                     "select {}, {} from {} where {condition}",
                     ident(legacy),
@@ -78,44 +152,53 @@ impl IdsWant {
                     ("id".to_owned(), Logical::Uuid),
                 ];
                 let rows = target.copy_out_typed(&sql, &columns).await?;
+                found.reserve(rows.len());
                 for row in 0..rows.len() {
                     let (Some(Ok(key)), Some(Ok(id))) = (rows.text(row, 0), rows.text(row, 1))
                     else {
                         continue;
                     };
                     let answer = id.parse().map_or(IdAnswer::None, IdAnswer::One);
-                    fresh
-                        .entry(key.into_owned())
-                        .and_modify(|a| *a = IdAnswer::Many)
-                        .or_insert(answer);
+                    match whole_number(&key) {
+                        Some(key) => found.entry(key).and_modify(several).or_insert(answer),
+                        None => found_texts
+                            .entry(key.into_owned())
+                            .and_modify(several)
+                            .or_insert(answer),
+                    };
                 }
             }
         }
         if let Some(own) = &self.own {
-            let absent: Vec<&str> = missing
-                .iter()
-                .filter(|key| !fresh.contains_key(**key))
-                .map(|key| key.as_str())
+            let absent = numbers.iter().filter(|key| !found.contains_key(key));
+            let absent_texts = texts.iter().filter(|key| !found_texts.contains_key(*key));
+            let absent: Vec<String> = absent
+                .map(ToString::to_string)
+                .chain(absent_texts.cloned())
                 .collect();
+            let absent: Vec<&str> = absent.iter().map(String::as_str).collect();
             for (key, id) in own.fetch(source, &absent).await? {
-                fresh.insert(key, IdAnswer::One(id));
+                match whole_number(&key) {
+                    Some(key) => found.insert(key, IdAnswer::One(id)),
+                    None => found_texts.insert(key, IdAnswer::One(id)),
+                };
             }
         }
-        for key in missing {
-            let answer = match (fresh.remove(key), known.and_then(|k| k.get(key))) {
-                (Some(answer), _) => answer,
-                (None, Some(id)) => IdAnswer::One(*id),
-                (None, None) => IdAnswer::None,
-            };
-            self.cache.insert(key.clone(), answer);
-        }
-        Ok(keys
-            .into_iter()
-            .map(|key| {
-                let answer = self.cache.get(&key).cloned().unwrap_or(IdAnswer::None);
-                (key, answer)
-            })
-            .collect())
+        Ok(IdAnswers::new(found.into_iter().collect(), found_texts))
+    }
+}
+
+/// What is not in the target may be known from a manifest.
+fn elsewhere(
+    answer: IdAnswer,
+    known: Option<&HashMap<String, Uuid>>,
+    key: impl FnOnce() -> String,
+) -> IdAnswer {
+    match (answer, known) {
+        (IdAnswer::None, Some(known)) => known
+            .get(&key())
+            .map_or(IdAnswer::None, |id| IdAnswer::One(*id)),
+        (answer, _) => answer,
     }
 }
 

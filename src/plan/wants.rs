@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::fetch::Keys;
 use super::nearest;
+use super::whole::Whole;
 use crate::catalog;
 use crate::db::{DbError, Engine, Session, TableName, ident};
 use crate::diagnostic::Diagnostic;
@@ -41,7 +43,14 @@ pub(super) struct IdsWant {
     pub(super) from: Vec<From>,
     /// The rule's own table: its rows refer to one another.
     pub(super) own: Option<Own>,
-    pub(super) cache: HashMap<String, IdAnswer>,
+    /// Answers of the chunks before, by keys that are numbers and others.
+    pub(super) numbers: HashMap<i64, IdAnswer>,
+    pub(super) texts: HashMap<String, IdAnswer>,
+    /// Keys asked for that were no neighbours of one another.
+    pub(super) asked: u64,
+    /// When to think of reading the whole parent.
+    pub(super) whole_from: u64,
+    pub(super) whole: Option<Whole>,
 }
 
 /// How to answer for rows of the rule's own table: a key that the source holds will have its computed id.
@@ -269,7 +278,11 @@ impl Wants {
             table: known,
             from: vec![],
             own: None,
-            cache: HashMap::new(),
+            numbers: HashMap::new(),
+            texts: HashMap::new(),
+            asked: 0,
+            whole_from: 0,
+            whole: None,
         })
     }
 
@@ -296,7 +309,12 @@ impl Wants {
                 break;
             };
             let want = &self.lookups[open.remove(at)];
-            let keys = self.keys(&want.keys, rows, &answers);
+            let mut keys = HashSet::new();
+            self.each_key(&want.keys, rows, &answers, |key| {
+                if !keys.contains(key) {
+                    keys.insert(key.to_owned());
+                }
+            });
             let session = match want.decl.db {
                 Side::Source => &mut *source,
                 Side::Target => &mut *target,
@@ -304,10 +322,15 @@ impl Wants {
             let answer = want.fetch(session, &keys).await?;
             answers.lookups.insert(want.decl.name.clone(), answer);
         }
-        let keys: Vec<HashSet<String>> = self
+        let keys: Vec<Keys> = self
             .ids
             .iter()
-            .map(|want| self.keys(&want.from, rows, &answers))
+            .map(|want| {
+                let mut keys = Keys::default();
+                self.each_key(&want.from, rows, &answers, |key| keys.add(key));
+                keys.sort();
+                keys
+            })
             .collect();
         for (want, keys) in self.ids.iter_mut().zip(keys) {
             let known = known.get(&want.decl.entity);
@@ -319,28 +342,24 @@ impl Wants {
         Ok(answers)
     }
 
-    fn keys(&self, from: &[From], rows: &Rows, answers: &Answers) -> HashSet<String> {
-        let mut keys = HashSet::new();
-        let mut add = |rows: &Rows, column: usize| {
+    fn each_key(&self, from: &[From], rows: &Rows, answers: &Answers, mut add: impl FnMut(&str)) {
+        let mut all = |rows: &Rows, column: usize| {
             for row in 0..rows.len() {
-                if let Some(Ok(text)) = rows.text(row, column)
-                    && !keys.contains(text.as_ref())
-                {
-                    keys.insert(text.into_owned());
+                if let Some(Ok(text)) = rows.text(row, column) {
+                    add(&text);
                 }
             }
         };
         for from in from {
             match from {
-                From::Row(column) => add(rows, *column),
+                From::Row(column) => all(rows, *column),
                 From::Lookup { lookup, column } => {
                     if let Some(answer) = answers.lookups.get(&self.lookups[*lookup].decl.name) {
-                        add(&answer.rows, *column);
+                        all(&answer.rows, *column);
                     }
                 }
             }
         }
-        keys
     }
 }
 

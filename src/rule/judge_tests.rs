@@ -101,12 +101,13 @@ pub(super) fn answers() -> Arc<Answers> {
         ("8".to_owned(), IdAnswer::None),
         ("9".to_owned(), IdAnswer::Many),
     ];
+    answers.ids.insert(
+        "orders".to_owned(),
+        Arc::new(known.clone().into_iter().collect()),
+    );
     answers
         .ids
-        .insert("orders".to_owned(), Arc::new(known.clone().into()));
-    answers
-        .ids
-        .insert("profiles".to_owned(), Arc::new(known.into()));
+        .insert("profiles".to_owned(), Arc::new(known.into_iter().collect()));
     let mut items = Rows::new(["name".to_owned(), "price".to_owned()].into());
     assert!(items.push_line(b"a\t1.10") && items.push_line(b"b\t2.20"));
     answers.lookups.insert(

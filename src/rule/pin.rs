@@ -118,7 +118,7 @@ fn stage(rule: &Rule, row: &Pinned, masking: &mut Masking, known: impl Fn(&str) 
         let Some(answers) = row.answers.ids.get(&ids.entity) else {
             continue;
         };
-        let mut found: Vec<(&String, String)> = answers
+        let mut found: Vec<(String, String)> = answers
             .iter()
             .filter_map(|(key, answer)| match answer {
                 IdAnswer::One(id) => Some((key, id.to_string())),
@@ -128,7 +128,7 @@ fn stage(rule: &Rule, row: &Pinned, masking: &mut Masking, known: impl Fn(&str) 
         found.sort();
         let pairs: Vec<String> = found
             .into_iter()
-            .map(|(key, id)| format!("{}: \"{}\"", quoted(&masking.key(key)), masking.uuid(&id)))
+            .map(|(key, id)| format!("{}: \"{}\"", quoted(&masking.key(&key)), masking.uuid(&id)))
             .collect();
         if !pairs.is_empty() {
             tables.push(format!(

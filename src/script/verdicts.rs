@@ -159,7 +159,11 @@ pub(super) fn known_id(context: &Context, entity: &str, key: &Dynamic) -> Option
     }
     let answers = context.answers.borrow();
     let known = answers.ids.get(entity)?;
-    match known.get(&key_text(key).ok()?)? {
+    let answer = match key.as_int() {
+        Ok(number) => known.of(number),
+        Err(_) => known.get(&key_text(key).ok()?),
+    };
+    match answer? {
         IdAnswer::One(id) => Some(id_value(*id)),
         IdAnswer::Many | IdAnswer::None => None,
     }
