@@ -118,6 +118,8 @@ pub(super) fn ddl(state: State) -> String {
         ));
     }
     if postgres {
+        // hashes and ids do not compress: trying to costs as much as writing them three times
+        sql.push_str("alter table runner.manifest alter column packed set storage external;");
         sql.push_str(UNPACK);
     }
     sql.push_str(&format!(
