@@ -2,7 +2,7 @@
 //! databases, and the answers are kept as evidence.
 
 use super::{RunError, World, reconcile};
-use crate::db::ident;
+use crate::db::{Session, ident};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Job, Step};
 use crate::rule::Rule;
@@ -72,9 +72,7 @@ pub(super) async fn before(
             }),
         });
     }
-    findings.push(target_rows(world, gate).await?);
-    findings.extend(duplicate_legacy(world, gate).await?);
-    findings.extend(orphans(world, gate).await?);
+    findings.extend(asked(world, gate, None).await?);
     store(world, gate, "before", &findings).await
 }
 
@@ -121,10 +119,8 @@ pub(super) async fn after(
             "source_base": segment.base, "source_read": segment.read, "one_snapshot": single,
         }),
     }];
-    findings.push(target_rows(world, gate).await?);
-    findings.extend(legacy_ids(world, gate, c.inserted + c.updated + c.unchanged).await?);
-    findings.extend(duplicate_legacy(world, gate).await?);
-    findings.extend(orphans(world, gate).await?);
+    let written = c.inserted + c.updated + c.unchanged;
+    findings.extend(asked(world, gate, Some(written)).await?);
     for sum in reconcile::check(world, gate, &account).await? {
         findings.push(Finding {
             name: "reconcile",
@@ -176,17 +172,53 @@ async fn store(
     Ok(())
 }
 
-async fn count(world: &mut World<'_>, sql: &str) -> Result<i64, RunError> {
-    let rows = world.target.query(sql).await?;
+/// What the target says; `written`: how many rows should be there. A large table is asked on two connections,
+/// so that the one who waits for the answers waits less.
+async fn asked(
+    world: &mut World<'_>,
+    gate: Gate<'_>,
+    written: Option<i64>,
+) -> Result<Vec<Finding>, RunError> {
+    let (mut findings, orphans) = match &mut world.writer {
+        Some(writer) => {
+            let numbers = numbers(&mut world.target, gate, written);
+            tokio::join!(numbers, orphans(writer, gate))
+        }
+        None => (
+            numbers(&mut world.target, gate, written).await,
+            orphans(&mut world.target, gate).await,
+        ),
+    };
+    if let Ok(findings) = &mut findings {
+        findings.extend(orphans);
+    }
+    findings
+}
+
+async fn numbers(
+    target: &mut Session,
+    gate: Gate<'_>,
+    written: Option<i64>,
+) -> Result<Vec<Finding>, RunError> {
+    let mut findings = vec![target_rows(target, gate).await?];
+    if let Some(written) = written {
+        findings.extend(legacy_ids(target, gate, written).await?);
+    }
+    findings.extend(duplicate_legacy(target, gate).await?);
+    Ok(findings)
+}
+
+async fn count(target: &mut Session, sql: &str) -> Result<i64, RunError> {
+    let rows = target.query(sql).await?;
     Ok(rows
         .cell(0, 0)
         .and_then(|c| String::from_utf8_lossy(&c).parse().ok())
         .unwrap_or(0))
 }
 
-async fn target_rows(world: &mut World<'_>, gate: Gate<'_>) -> Result<Finding, RunError> {
+async fn target_rows(target: &mut Session, gate: Gate<'_>) -> Result<Finding, RunError> {
     let sql = format!("select count(*) from {}", gate.to.sql());
-    let rows = count(world, &sql).await?;
+    let rows = count(target, &sql).await?;
     Ok(Finding {
         name: "target_rows",
         ok: true,
@@ -197,7 +229,7 @@ async fn target_rows(world: &mut World<'_>, gate: Gate<'_>) -> Result<Finding, R
 
 /// A legacy id that two rows carry makes every child of it ambiguous.
 async fn duplicate_legacy(
-    world: &mut World<'_>,
+    target: &mut Session,
     gate: Gate<'_>,
 ) -> Result<Option<Finding>, RunError> {
     let Some(legacy) = gate.legacy() else {
@@ -208,7 +240,7 @@ async fn duplicate_legacy(
         ident(legacy),
         gate.to.sql()
     );
-    let rows = count(world, &sql).await?;
+    let rows = count(target, &sql).await?;
     Ok(Some(Finding {
         name: "duplicate_legacy_ids",
         ok: rows == 0,
@@ -222,7 +254,7 @@ async fn duplicate_legacy(
 
 /// Every written source row is one row of the target.
 async fn legacy_ids(
-    world: &mut World<'_>,
+    target: &mut Session,
     gate: Gate<'_>,
     written: i64,
 ) -> Result<Option<Finding>, RunError> {
@@ -234,7 +266,7 @@ async fn legacy_ids(
         ident(legacy),
         gate.to.sql()
     );
-    let found = count(world, &sql).await?;
+    let found = count(target, &sql).await?;
     Ok(Some(Finding {
         name: "legacy_ids",
         ok: found >= written,
@@ -243,7 +275,7 @@ async fn legacy_ids(
     }))
 }
 
-async fn orphans(world: &mut World<'_>, gate: Gate<'_>) -> Result<Vec<Finding>, RunError> {
+async fn orphans(target: &mut Session, gate: Gate<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for key in &gate.to.table.foreign_keys {
         let not_null: Vec<String> = key
@@ -265,7 +297,7 @@ async fn orphans(world: &mut World<'_>, gate: Gate<'_>) -> Result<Vec<Finding>, 
             joined.join(" and ")
         );
         // the role may lack rights on a parent that no rule needs; the constraint itself still holds
-        let Ok(rows) = count(world, &sql).await else {
+        let Ok(rows) = count(target, &sql).await else {
             continue;
         };
         findings.push(Finding {
@@ -278,5 +310,5 @@ async fn orphans(world: &mut World<'_>, gate: Gate<'_>) -> Result<Vec<Finding>, 
             detail: serde_json::json!({ "constraint": key.name, "orphans": rows, "query": sql }),
         });
     }
-    Ok(findings)
+    findings
 }
