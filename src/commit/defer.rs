@@ -42,5 +42,5 @@ fn blank(out: &mut OutRow, column: u16) {
         .enumerate()
         .map(|(index, cell)| if index == at { b"\\N" } else { cell })
         .collect();
-    out.line = cells.join(&b'\t');
+    out.line = cells.join(&b'\t').into();
 }

@@ -38,7 +38,7 @@ pub(super) fn rows(to: &Destination, rows: &[&OutRow]) -> Vec<OutRow> {
                     .enumerate()
                     .map(|(i, c)| if i == at { &b"\\N"[..] } else { c })
                     .collect();
-                row.line = cells.join(&b'\t');
+                row.line = cells.join(&b'\t').into();
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::diagnostic::Place;
 
 /// A short stable word, `orphan`: counted, reported, accepted by name.
@@ -94,8 +96,8 @@ pub struct OutRow {
     pub id: uuid::Uuid,
     /// Columns that are set, without the id.
     pub set: ColumnSet,
-    /// Cells of `set`, escaped, tab-separated, no newline.
-    pub line: Vec<u8>,
+    /// Cells of `set`, escaped, tab-separated, no newline: a piece of memory that many rows share.
+    pub line: Bytes,
 }
 
 impl OutRow {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::{BufMut as _, Bytes, BytesMut};
+
 use super::bound::Copied;
 use crate::catalog::{Column, Table};
 use crate::row::{ColumnSet, Rows, Stage, escape_into, unescape};
@@ -9,6 +11,8 @@ use crate::script::MadeValue;
 use crate::value::{Logical, Misfit, Pair, Scalar, fit, fit_text, pair, same_text};
 
 const NULL: &[u8] = b"\\N";
+/// What is reserved for lines at a time.
+const LINES_BYTES: usize = 64 * 1024;
 
 /// The row being built, and the column sets seen so far.
 pub(super) struct Encoder {
@@ -18,6 +22,8 @@ pub(super) struct Encoder {
     bytes: Vec<u8>,
     /// One value before it is escaped.
     plain: Vec<u8>,
+    /// Where lines are put: rows leave this thread, and each with memory of its own would cost twice.
+    lines: BytesMut,
     sets: Vec<ColumnSet>,
     set: Vec<u16>,
     /// Of which columns a value of their own type is stored as it is.
@@ -35,6 +41,7 @@ impl Encoder {
             same: table.columns.iter().map(same).collect(),
             bytes: Vec::new(),
             plain: Vec::new(),
+            lines: BytesMut::new(),
             sets: Vec::new(),
             set: Vec::new(),
             pairs: vec![None; columns],
@@ -223,13 +230,17 @@ impl Encoder {
     }
 
     /// The row: its columns, ascending, and its cells in that order.
-    pub(super) fn line(&mut self) -> (ColumnSet, Vec<u8>) {
-        let mut line = Vec::with_capacity(self.bytes.len() + self.cells.len());
+    pub(super) fn line(&mut self) -> (ColumnSet, Bytes) {
+        let room = self.bytes.len() + self.cells.len();
+        if self.lines.capacity() < room {
+            self.lines = BytesMut::with_capacity(room.max(LINES_BYTES));
+        }
+        let line = &mut self.lines;
         self.set.clear();
         for (at, cell) in self.cells.iter().enumerate() {
             if let Some((start, end)) = cell {
                 if !self.set.is_empty() {
-                    line.push(b'\t');
+                    line.put_u8(b'\t');
                 }
                 line.extend_from_slice(&self.bytes[*start..*end]);
                 self.set.push(at as u16);
@@ -240,6 +251,6 @@ impl Encoder {
         if known.is_none() {
             self.sets.push(Arc::clone(&set));
         }
-        (set, line)
+        (set, line.split().freeze())
     }
 }
