@@ -19,6 +19,7 @@ mod sqlite;
 mod sqlite_copy;
 #[cfg(test)]
 mod sqlite_tests;
+mod sum;
 
 pub use crate::config::Engine;
 pub use cancel::Canceller;
@@ -28,6 +29,7 @@ pub use name::TableName;
 pub(crate) use quote::hex;
 pub use quote::{bytes_literal, ident, key_tuple, literal, literal_list, typed_literal};
 pub use session::{CONNECT_LIMIT, STATEMENT_LIMIT, Session};
+pub use sum::{sum_sql, sum_text, total};
 
 /// Appends the next line of COPY text, newline included; false when there are no more.
 pub type Lines<'a> = dyn FnMut(&mut Vec<u8>) -> bool + Send + 'a;

@@ -6,7 +6,7 @@ mod sql;
 mod tests;
 
 use crate::config::DatabaseUrl;
-use crate::db::{DbError, Engine, ErrorKind, Role, Session, TableName};
+use crate::db::{DbError, Engine, ErrorKind, Role, Session, TableName, sum_sql};
 use crate::row::{Key, Rows};
 use crate::value::Logical;
 
@@ -25,6 +25,23 @@ pub struct PageQuery {
     pub key_types: Vec<Logical>,
     /// Columns to read, key columns included.
     pub columns: Vec<(String, Logical)>,
+}
+
+impl PageQuery {
+    /// Adds up a column over the rows that satisfy the condition, by the query for [`crate::db::total`].
+    pub fn sum_sql(&self, engine: Engine, column: &str) -> String {
+        let from = match (&self.from, &self.condition) {
+            (Some(from), _) => format!("({from}) r"),
+            (None, Some(condition)) => {
+                format!(
+                    "(select * from {} where {condition}) r",
+                    self.base.sql(engine)
+                )
+            }
+            (None, None) => format!("(select * from {}) r", self.base.sql(engine)),
+        };
+        sum_sql(engine, column, &from, "")
+    }
 }
 
 /// A stretch of the base table in key order.

@@ -4,6 +4,7 @@
 
 mod existing;
 mod guilty;
+mod questions;
 mod write;
 
 pub use existing::{Found, Lookup, find, normalise};

@@ -2,7 +2,7 @@
 //! databases, and the answers are kept as evidence.
 
 use super::{RunError, World, reconcile};
-use crate::db::{Session, ident};
+use crate::db::Session;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Job, Step};
 use crate::rule::Rule;
@@ -20,10 +20,9 @@ pub(super) struct Gate<'a> {
 }
 
 impl<'a> Gate<'a> {
-    /// The column in which one source row is one legacy id; with `rows: "many"` there is none.
-    fn legacy(self) -> Option<&'a String> {
-        let header = &self.rule.header;
-        header.legacy.as_ref().filter(|_| !header.many)
+    /// A question about legacy ids; with `rows: "many"` one source row has several rows of the same id.
+    fn legacy_sql(self, question: impl Fn(&Destination) -> Option<String>) -> Option<String> {
+        question(self.to).filter(|_| !self.rule.header.many)
     }
 
     /// Of an ordinary rule.
@@ -232,14 +231,9 @@ async fn duplicate_legacy(
     target: &mut Session,
     gate: Gate<'_>,
 ) -> Result<Option<Finding>, RunError> {
-    let Some(legacy) = gate.legacy() else {
+    let Some(sql) = gate.legacy_sql(Destination::duplicates_sql) else {
         return Ok(None);
     };
-    let sql = format!(
-        "select count(*) from (select {0} from {1} where {0} is not null group by {0} having count(*) > 1) d",
-        ident(legacy),
-        gate.to.sql()
-    );
     let rows = count(target, &sql).await?;
     Ok(Some(Finding {
         name: "duplicate_legacy_ids",
@@ -258,14 +252,9 @@ async fn legacy_ids(
     gate: Gate<'_>,
     written: i64,
 ) -> Result<Option<Finding>, RunError> {
-    let Some(legacy) = gate.legacy() else {
+    let Some(sql) = gate.legacy_sql(Destination::legacy_keys_sql) else {
         return Ok(None);
     };
-    let sql = format!(
-        "select count(distinct {0}) from {1} where {0} is not null",
-        ident(legacy),
-        gate.to.sql()
-    );
     let found = count(target, &sql).await?;
     Ok(Some(Finding {
         name: "legacy_ids",
@@ -278,24 +267,7 @@ async fn legacy_ids(
 async fn orphans(target: &mut Session, gate: Gate<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for key in &gate.to.table.foreign_keys {
-        let not_null: Vec<String> = key
-            .columns
-            .iter()
-            .map(|c| format!("c.{} is not null", ident(c)))
-            .collect();
-        let joined: Vec<String> = key
-            .columns
-            .iter()
-            .zip(&key.ref_columns)
-            .map(|(c, r)| format!("p.{} = c.{}", ident(r), ident(c)))
-            .collect();
-        let sql = format!(
-            "select count(*) from {} c where {} and not exists (select 1 from {} p where {})",
-            gate.to.sql(),
-            not_null.join(" and "),
-            key.table.sql(gate.to.engine),
-            joined.join(" and ")
-        );
+        let sql = gate.to.orphans_sql(key);
         // the role may lack rights on a parent that no rule needs; the constraint itself still holds
         let Ok(rows) = count(target, &sql).await else {
             continue;

@@ -1,14 +1,13 @@
 //! Sums that must agree: over the source's rows = in the target's rows + rejected + skipped.
 //!
 //! The source and the target add up for themselves; what was rejected and skipped is added up by the host
-//! in exact decimals, row by row, and kept in the ledger. SQLite's own sum is a float, so there the
-//! host adds up the single values.
+//! in exact decimals, row by row, and kept in the ledger.
 
 use rust_decimal::Decimal;
 
 use super::gate::Gate;
 use super::{RunError, World};
-use crate::db::{Engine, Session, ident};
+use crate::db::{sum_text, total};
 use crate::state::Account;
 
 /// One reconciliation.
@@ -29,29 +28,9 @@ pub(super) async fn check(
         return Ok(sums);
     };
     for pair in &gate.rule.header.reconcile {
-        let from = if let Some(from) = &query.from {
-            format!("({from}) r")
-        } else {
-            let condition = query
-                .condition
-                .as_ref()
-                .map(|c| format!(" where {c}"))
-                .unwrap_or_default();
-            format!(
-                "(select * from {}{condition}) r",
-                query.base.sql(world.source.session().engine())
-            )
-        };
-        let source_sql = sum_sql(world.source.session().engine(), &pair.source, &from, "");
+        let source_sql = query.sum_sql(world.source.session().engine(), &pair.source);
         let source = total(world.source.session(), &source_sql).await?;
-        let legacy = gate
-            .rule
-            .header
-            .legacy
-            .as_ref()
-            .map(|l| format!(" where {} is not null", ident(l)))
-            .unwrap_or_default();
-        let target_sql = sum_sql(gate.to.engine, &pair.target, &gate.to.sql(), &legacy);
+        let target_sql = gate.to.sum_sql(&pair.target);
         let target = total(&mut world.target, &target_sql).await?;
         let kept = account
             .codes
@@ -69,47 +48,16 @@ pub(super) async fn check(
             why: format!(
                 "{}: source {} is not target {} + rejected {} + skipped {}",
                 pair.name,
-                text(source),
-                text(target),
-                text(kept.rejected),
-                text(kept.skipped)
+                sum_text(source),
+                sum_text(target),
+                sum_text(kept.rejected),
+                sum_text(kept.skipped)
             ),
             detail: serde_json::json!({
-                "name": pair.name, "source": text(source), "target": text(target), "rejected": text(kept.rejected),
-                "skipped": text(kept.skipped), "written": text(kept.written), "source_query": source_sql, "target_query": target_sql,
+                "name": pair.name, "source": sum_text(source), "target": sum_text(target), "rejected": sum_text(kept.rejected),
+                "skipped": sum_text(kept.skipped), "written": sum_text(kept.written), "source_query": source_sql, "target_query": target_sql,
             }),
         });
     }
     Ok(sums)
-}
-
-fn sum_sql(engine: Engine, column: &str, from: &str, condition: &str) -> String {
-    match engine {
-        Engine::Postgres => format!(
-            "select coalesce(sum({}), 0)::text from {from}{condition}",
-            ident(column)
-        ),
-        Engine::Sqlite => format!("select {0} from {from}{condition}", ident(column)),
-    }
-}
-
-/// One sum, or the sum of single values; `None` when it is no finite decimal of at most 28 digits.
-async fn total(session: &mut Session, sql: &str) -> Result<Option<Decimal>, RunError> {
-    let rows = session
-        .copy_out(sql, std::sync::Arc::from(["sum".to_owned()]), None)
-        .await?;
-    let mut sum = Some(Decimal::ZERO);
-    for row in 0..rows.len() {
-        if let Some(cell) = rows.cell(row, 0) {
-            let value = Decimal::from_str_exact(&String::from_utf8_lossy(&cell)).ok();
-            sum = sum
-                .zip(value)
-                .and_then(|(sum, value)| sum.checked_add(value));
-        }
-    }
-    Ok(sum)
-}
-
-fn text(sum: Option<Decimal>) -> String {
-    sum.map_or_else(|| "not a finite decimal".into(), |s| s.to_string())
 }
