@@ -7,9 +7,10 @@
 use std::path::Path;
 
 use crate::config::Config;
-use crate::db::{Role, Session};
+use crate::db::{ErrorKind, Role, Session, ident};
 use crate::diagnostic::Diagnostic;
-use crate::report::{self, Format, Report, Stamp};
+use crate::report::{self, Format, Proof, Report, Stamp};
+use crate::row::Rows;
 use crate::rule::RuleSet;
 use crate::state::{State, StateError};
 use crate::verify::{self, VerifyError, Watcher};
@@ -164,7 +165,19 @@ async fn queries(
         } else {
             &mut *target
         };
-        let rows = session.query(&proof.query).await?;
+        let Some(rows) = asked(session, proof).await? else {
+            let text = format!(
+                "was {}, not asked: this role may not ask any more",
+                proof.value
+            );
+            let place = format!("{} of {}", proof.what, proof.of);
+            found.push(Objection {
+                kind: FORGED,
+                place,
+                text,
+            });
+            continue;
+        };
         let cells = (0..if rows.is_empty() {
             0
         } else {
@@ -183,12 +196,33 @@ async fn queries(
                 } else {
                     FORGED
                 },
-                place: format!("{} of {}", proof.what, proof.of),
+                place: format!("{} of {}", proof.what.replace('|', ", "), proof.of),
                 text: format!("was {}, is {now}: {}", proof.value, proof.query),
             });
         }
     }
     Ok(found)
+}
+
+/// Asks a query of the report as the role that it was asked as; `None` when that is not allowed any more.
+async fn asked(session: &mut Session, proof: &Proof) -> Result<Option<Rows>, VerifyError> {
+    let Some(role) = &proof.role else {
+        return Ok(Some(session.query(&proof.query).await?));
+    };
+    session.execute("begin read only").await?;
+    let set = format!("set local role {}", ident(role));
+    let answer = match session.execute(&set).await {
+        Ok(_) => session.query(&proof.query).await,
+        Err(error) => Err(error),
+    };
+    if session.is_broken() {
+        return Ok(Some(answer?));
+    }
+    session.execute("rollback").await?;
+    match answer {
+        Err(error) if error.kind == ErrorKind::Permission => Ok(None),
+        answer => Ok(Some(answer?)),
+    }
 }
 
 /// Rows that are no longer what their source rows make of them.
@@ -214,6 +248,13 @@ fn rows(found: &verify::Verification) -> Vec<Objection> {
                     text: format!("{more} more rows are {}", class.word()),
                 });
             }
+        }
+        for fit in table.fitness.iter().filter(|fit| fit.ok == Some(false)) {
+            all.push(Objection {
+                kind: FORGED,
+                place: format!("{} of {}", fit.name, table.rule),
+                text: fit.text.clone(),
+            });
         }
         for check in table.checks.iter().filter(|check| check.ok == Some(false)) {
             let moved = check.name == verify::Class::RuleChanged.word();

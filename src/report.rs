@@ -8,6 +8,7 @@ mod blind;
 mod coverage;
 mod decision;
 mod evidence;
+mod fitness;
 mod issue;
 mod proof;
 mod render;
@@ -21,6 +22,7 @@ pub use blind::Question;
 pub use coverage::Coverage;
 pub use decision::Decision;
 pub use evidence::{Gate, Reading, Reconciliation, Run, last_run};
+pub use fitness::Fitness;
 pub use issue::{Amount, Issue, Reason, Waiting, rejections};
 pub use proof::Proof;
 pub use render::{Format, Stamp, page, render, stamp_of, thousands, visible};
@@ -30,6 +32,7 @@ pub use story::{Story, story};
 use crate::db::{Engine, Session};
 use crate::rule::RuleSet;
 use crate::state::{State, StateError};
+use crate::verify::{LIMITS, Limit};
 
 /// Version of the report's JSON form; raised when a field changes its meaning.
 pub const VERSION: u32 = 1;
@@ -71,6 +74,10 @@ pub struct Report {
     pub questions: Vec<Question>,
     /// What `verify --record` found: rows derived again and compared.
     pub verification: Vec<Gate>,
+    /// What a verification says nothing about.
+    pub limits: &'static [Limit],
+    /// What `verify --record` found: whether an application can use what is there.
+    pub fitness: Vec<Fitness>,
     /// Who ran what, oldest first.
     pub runs: Vec<Run>,
     /// Server time and log position before the first write.
@@ -149,6 +156,7 @@ async fn gather_all(
     }
     let (verification, gates): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|gate| gate.phase == "verify");
+    let fitness = fitness::all(session, state).await?;
     let runs = evidence::runs(session, state).await?;
     let coverage = coverage::coverage(session, state, &tables).await?;
     let evidence = answer::Evidence {
@@ -157,6 +165,7 @@ async fn gather_all(
         gates: &gates,
         sums: &reconciliations,
         coverage: &coverage,
+        fitness: &fitness,
     };
     let right = answer::is_it_right(&evidence);
     let ready = answer::is_it_ready(&evidence, &right);
@@ -180,6 +189,8 @@ async fn gather_all(
         coverage,
         gates,
         verification,
+        limits: LIMITS,
+        fitness,
         runs,
     })
 }

@@ -10,6 +10,7 @@ mod classify;
 mod compare;
 mod derive;
 mod extra;
+mod fitness;
 mod limits;
 mod locate;
 mod outcome;
@@ -22,7 +23,7 @@ mod table;
 mod whole;
 
 pub use limits::{LIMITS, Limit};
-pub use outcome::{Check, Class, Difference, TableProof, Tally, Verification};
+pub use outcome::{Check, Class, Difference, Fit, TableProof, Tally, Verification};
 pub use record::record;
 
 use std::sync::Arc;
@@ -108,6 +109,10 @@ struct World<'a> {
     options: Options,
     watcher: &'a dyn Watcher,
     namespace: Uuid,
+    /// The API's roles that the target has.
+    api_roles: Vec<String>,
+    /// Every rule that is known, each as it was applied: what fills which table.
+    rules: Vec<Arc<Rule>>,
 }
 
 /// Verifies the rules that ran, parents first; `names` picks some of them, none means all. `folder` is what the
@@ -138,7 +143,9 @@ pub async fn verify(
         .ok_or_else(|| Diagnostic::error("the state in the target holds no namespace"))?;
     let snapshot = source.snapshot().await?;
     let target_snapshot = one_snapshot(&mut target, &mut asked).await?;
+    let api_roles = fitness::api_roles(&mut target).await?;
     let mut verification = Verification {
+        api_roles: api_roles.clone(),
         source_snapshot: snapshot.label,
         source_time: snapshot.server_time,
         target_snapshot,
@@ -155,8 +162,13 @@ pub async fn verify(
         options,
         watcher,
         namespace,
+        api_roles,
+        rules: vec![],
     };
     let rules: Vec<Arc<Rule>> = chosen.iter().map(|(rule, _)| rule.clone()).collect();
+    let others = folder.rules.iter();
+    let others = others.filter(|rule| rules.iter().all(|known| known.name != rule.name));
+    world.rules = rules.iter().chain(others).cloned().collect();
     for rule in order(&rules).map_err(VerifyError::Failed)? {
         let Some((_, applied)) = chosen.iter().find(|(r, _)| r.name == rule.name) else {
             continue;

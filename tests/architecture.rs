@@ -69,10 +69,11 @@ const MAP: &[(&str, &str, &str)] = &[
         "work",
         "value row diagnostic config db catalog source target state rule plan script",
     ),
+    // What a verification cannot see stands once, in `verify`, and every report prints it.
     (
         "report",
         "work",
-        "value row diagnostic config db catalog state rule plan",
+        "value row diagnostic config db catalog state rule plan verify",
     ),
     // A report held against everything it was made from; writes nothing and renders by `report`.
     (

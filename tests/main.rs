@@ -29,6 +29,7 @@ mod drift;
 mod dry_run;
 mod edit;
 mod errors;
+mod fitness;
 mod ids;
 mod init;
 mod keys;

@@ -1,5 +1,7 @@
 //! `runner verify`: every migrated row derived again and compared.
 
+mod fitness;
+
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -193,6 +195,7 @@ fn text(found: &Verification) -> String {
     for proof in &found.tables {
         details(&mut text, proof);
     }
+    text.push_str(&fitness::section(found));
     text.push_str(&notes(found));
     for (rule, why) in &found.not_run {
         text.push_str(&format!("\n{rule}: {why}\n"));

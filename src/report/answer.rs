@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Coverage, Gate, Issue, Reconciliation, Standing, Totals, thousands};
+use super::{Coverage, Fitness, Gate, Issue, Reconciliation, Standing, Totals, thousands};
 
 /// The answer to one of the owner's questions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -63,6 +63,7 @@ pub(super) struct Evidence<'a> {
     pub(super) gates: &'a [Gate],
     pub(super) sums: &'a [Reconciliation],
     pub(super) coverage: &'a [Coverage],
+    pub(super) fitness: &'a [Fitness],
 }
 
 impl Evidence<'_> {
@@ -72,7 +73,8 @@ impl Evidence<'_> {
             .gates
             .iter()
             .filter(|g| g.failed() && g.phase != "before");
-        gates.count() + self.sums.iter().filter(|s| !s.agrees).count()
+        let unfit = self.fitness.iter().filter(|fit| fit.status == "failed");
+        gates.count() + self.sums.iter().filter(|s| !s.agrees).count() + unfit.count()
     }
 
     /// Tables whose rows do not add up, in the ledger or beside the quarantine.
@@ -96,7 +98,8 @@ pub(super) fn is_it_right(evidence: &Evidence<'_>) -> Finding {
             format!("Rows are not accounted for in {}.", unbalanced.join(", ")),
         );
     }
-    let checks = evidence.gates.len() + evidence.sums.len();
+    let answered = evidence.fitness.iter().filter(|f| f.status != "remark");
+    let checks = evidence.gates.len() + evidence.sums.len() + answered.count();
     let failed = evidence.failed();
     if failed > 0 {
         return finding(
@@ -264,6 +267,7 @@ mod tests {
             gates: &[],
             sums: &[],
             coverage: &[],
+            fitness: &[],
         })
     }
 
@@ -299,6 +303,7 @@ mod tests {
                 gates: &[],
                 sums: &[],
                 coverage: &[],
+                fitness: &[],
             };
             let answer = is_it_ready(&evidence, &good);
             format!("{}: {}", answer.short, answer.text)

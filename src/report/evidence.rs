@@ -256,7 +256,9 @@ pub(super) async fn gates(
             snapshot: field(&detail, "snapshot"),
             at: get(6)?,
         };
-        if gate.phase == "run" && gate.name == crate::state::ROOT {
+        let kept_elsewhere = gate.phase == "run" && gate.name == crate::state::ROOT
+            || gate.phase == "verify" && super::fitness::NAMES.contains(&gate.name.as_str());
+        if kept_elsewhere {
             continue;
         }
         if gate.name == "reconcile" && gate.phase == "after" {
@@ -295,7 +297,7 @@ fn reconciliation(gate: &Gate, detail: &Value) -> Reconciliation {
     }
 }
 
-fn field(detail: &Value, name: &str) -> Option<String> {
+pub(super) fn field(detail: &Value, name: &str) -> Option<String> {
     match detail.get(name)? {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),

@@ -19,6 +19,8 @@ pub struct Proof {
     pub side: &'static str,
     /// One row.
     pub query: String,
+    /// The role of the API that the query is asked as.
+    pub role: Option<String>,
     /// The snapshot it was asked in; without one it gives the same today.
     pub snapshot: Option<String>,
 }
@@ -56,6 +58,7 @@ pub(super) fn proofs(evidence: &Evidence<'_>, runs: &[Run]) -> Vec<Proof> {
             value: issue.count.to_string(),
             side: "target",
             query: issue.query.clone(),
+            role: None,
             snapshot: None,
         });
     }
@@ -69,6 +72,7 @@ pub(super) fn proofs(evidence: &Evidence<'_>, runs: &[Run]) -> Vec<Proof> {
                 value: found.clone(),
                 side: "target",
                 query: query.clone(),
+                role: None,
                 snapshot: None,
             });
         }
@@ -88,6 +92,7 @@ pub(super) fn proofs(evidence: &Evidence<'_>, runs: &[Run]) -> Vec<Proof> {
                     value: value.clone(),
                     side,
                     query: query.clone(),
+                    role: None,
                     snapshot: None,
                 });
             }
@@ -100,8 +105,30 @@ pub(super) fn proofs(evidence: &Evidence<'_>, runs: &[Run]) -> Vec<Proof> {
             value: table.rows.to_string(),
             side: "target",
             query: table.query.clone(),
+            role: None,
             snapshot: None,
         });
+    }
+    for fit in evidence.fitness {
+        if let (Some(of), Some(found)) = (fit.of, fit.found) {
+            let story = fit.name == "story";
+            all.push(Proof {
+                of: fit.rule.clone(),
+                what: match &fit.role {
+                    Some(role) => format!("visible to {role}"),
+                    None => format!("rows|leading to {}", fit.what),
+                },
+                value: if story {
+                    format!("{of}|{found}")
+                } else {
+                    found.to_string()
+                },
+                side: "target",
+                query: fit.query.clone(),
+                role: fit.role.clone(),
+                snapshot: None,
+            });
+        }
     }
     all
 }
@@ -121,6 +148,7 @@ fn counted(table: &Standing, engine: Engine) -> Vec<Proof> {
         value: value.to_string(),
         side: "source",
         query,
+        role: None,
         snapshot: Some(format!("{} at {}", counted.snapshot, counted.at)),
     };
     let mut both = vec![one("base", counted.base, from.clone())];
@@ -155,6 +183,7 @@ fn account(table: &Standing) -> Option<Proof> {
         value: values.map(|v| v.to_string()).join("|"),
         side: "target",
         query: format!("select {} {}", sums.join(", "), table.ledger),
+        role: None,
         snapshot: None,
     })
 }

@@ -119,6 +119,42 @@ pub struct Check {
     pub query: String,
 }
 
+/// Whether an application can use what is there: one answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fit {
+    /// `visible`: rows that a role of the API sees; `story`: rows that lead to the rows they name.
+    pub name: &'static str,
+    /// The role, or the tables that are joined.
+    pub what: String,
+    /// The role that asked; `None` is the session's own.
+    pub role: Option<String>,
+    /// Rows there are.
+    pub of: Option<i64>,
+    /// Rows that were found.
+    pub found: Option<i64>,
+    /// It holds; `None` when there is nothing that has to hold, or it could not be asked.
+    pub ok: Option<bool>,
+    /// The answer as a sentence.
+    pub text: String,
+    /// The query that tells, asked as `role`.
+    pub query: String,
+}
+
+impl Fit {
+    pub(super) fn story(path: &str, query: String) -> Self {
+        Self {
+            name: "story",
+            what: path.to_owned(),
+            role: None,
+            of: None,
+            found: None,
+            ok: None,
+            text: String::new(),
+            query,
+        }
+    }
+}
+
 /// What is proved of one table.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct TableProof {
@@ -134,6 +170,8 @@ pub struct TableProof {
     pub derived: u64,
     /// Of those, rows that the rule writes.
     pub written: u64,
+    /// Target rows that they become; another number only where one source row becomes several.
+    pub rows_written: u64,
     /// Of those, rows that it leaves behind.
     pub skipped: u64,
     /// Of those, rows that it rejects.
@@ -146,6 +184,8 @@ pub struct TableProof {
     pub classes: BTreeMap<Class, Tally>,
     /// Questions about the whole table.
     pub checks: Vec<Check>,
+    /// Whether an application can use what is there.
+    pub fitness: Vec<Fit>,
     /// Target columns that are left to the target and not compared.
     pub not_compared: Vec<String>,
     /// What cannot be said about this table, as sentences.
@@ -176,8 +216,7 @@ impl TableProof {
     /// Rows that differ, and questions that were answered with no.
     pub fn differences(&self) -> u64 {
         let rows = self.classes.iter().filter(|(class, _)| class.differs());
-        let failed = self.checks.iter().filter(|c| c.ok == Some(false)).count();
-        rows.map(|(_, tally)| tally.count).sum::<u64>() + failed as u64
+        rows.map(|(_, tally)| tally.count).sum::<u64>() + self.failed()
     }
 
     /// The same, as far as the target itself is other than what was written into it.
@@ -186,8 +225,14 @@ impl TableProof {
             .classes
             .iter()
             .filter(|(class, _)| class.differs() && !class.moved());
-        let failed = self.checks.iter().filter(|c| c.ok == Some(false)).count();
-        rows.map(|(_, tally)| tally.count).sum::<u64>() + failed as u64
+        rows.map(|(_, tally)| tally.count).sum::<u64>() + self.failed()
+    }
+
+    /// Questions that were answered with no.
+    fn failed(&self) -> u64 {
+        let checks = self.checks.iter().map(|check| check.ok);
+        let answers = checks.chain(self.fitness.iter().map(|fit| fit.ok));
+        answers.filter(|ok| *ok == Some(false)).count() as u64
     }
 }
 
@@ -204,6 +249,8 @@ pub struct Verification {
     pub source_time: String,
     /// The target's name for what was read.
     pub target_snapshot: String,
+    /// The API's roles that the target has.
+    pub api_roles: Vec<String>,
     /// What ids are computed with; not shown, it could be used to guess them.
     #[serde(skip)]
     pub namespace: Uuid,

@@ -25,6 +25,10 @@ pub async fn record(config: &Config, found: &Verification) -> Result<i64, Verify
     let lock = Session::open(url, Role::TargetWriter).await?;
     let claim = Claim::take(state, lock, &record).await?;
     let mut sql = Vec::new();
+    let snapshot = format!(
+        "source {}, target {}",
+        found.source_snapshot, found.target_snapshot
+    );
     for proof in &found.tables {
         let status = if proof.differences() > 0 {
             "failed"
@@ -33,7 +37,7 @@ pub async fn record(config: &Config, found: &Verification) -> Result<i64, Verify
         };
         let detail = serde_json::json!({
             "message": sentence(proof),
-            "snapshot": format!("source {}, target {}", found.source_snapshot, found.target_snapshot),
+            "snapshot": snapshot,
             "transform": proof.transform_fp,
             "classes": proof.classes.iter().map(|(class, tally)| (class.word(), tally.count)).collect::<std::collections::BTreeMap<_, _>>(),
             "rows": proof.compared,
@@ -46,6 +50,19 @@ pub async fn record(config: &Config, found: &Verification) -> Result<i64, Verify
             status,
             &detail,
         )?);
+        for fit in &proof.fitness {
+            let status = match fit.ok {
+                Some(true) => "ok",
+                Some(false) => "failed",
+                None => "remark",
+            };
+            let detail = serde_json::json!({
+                "message": fit.text, "what": fit.what, "role": fit.role, "of": fit.of, "found": fit.found,
+                "query": fit.query, "snapshot": snapshot,
+            });
+            let rule = &proof.rule;
+            sql.push(state.finding_sql(claim.run, rule, "verify", fit.name, status, &detail)?);
+        }
     }
     writer.execute("begin").await?;
     writer.execute(&sql.join(";")).await?;

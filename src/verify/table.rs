@@ -222,6 +222,7 @@ impl Comparison<'_, '_> {
             match &judged.verdict {
                 Verdict::Write(outs) => {
                     self.proof.written += 1;
+                    self.proof.rows_written += outs.len() as u64;
                     first = first.or(outs.first());
                 }
                 Verdict::Skip(_) => self.proof.skipped += 1,

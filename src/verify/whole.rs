@@ -1,13 +1,11 @@
 //! Questions about a table as a whole, each answered by the databases: references, legacy ids, sums, sequences.
 
-use std::sync::Arc;
-
 use rust_decimal::Decimal;
 
 use super::derive::Chunk;
 use super::outcome::{Check, Class, TableProof};
-use super::{VerifyError, World};
-use crate::db::{DbError, Engine, Session, ident, literal};
+use super::{VerifyError, World, fitness};
+use crate::db::{Engine, Session, ident, literal, sum_text, total};
 use crate::row::Verdict;
 use crate::rule::Rule;
 use crate::source::PageQuery;
@@ -66,9 +64,7 @@ pub(super) async fn table(
     sums: Sums,
     proof: &mut TableProof,
 ) -> Result<(), VerifyError> {
-    references(&mut world.target, to, proof).await?;
-    legacy_ids(&mut world.target, rule, to, proof).await?;
-    sequences(&mut world.target, to, proof).await?;
+    questions(world, rule, to, proof).await?;
     // a row that was refused is in neither sum of what the rule says, so sums are held where there is none
     if proof.whole && proof.count(Class::Refused) == 0 && proof.count(Class::Pending) == 0 {
         reconcile(world, rule, query, to, sums, proof).await?;
@@ -86,12 +82,26 @@ pub(super) async fn procedure(
     let account = world.state.account(&mut world.target, &rule.name).await?;
     let tally = proof.classes.entry(Class::NotRederived).or_default();
     tally.count = u64::try_from(account.counts.target_rows).unwrap_or(0);
+    proof.rows_written = tally.count;
     proof
         .notes
         .push("a script wrote these rows: they are counted, and not derived again".into());
+    questions(world, rule, to, proof).await
+}
+
+/// What is asked of every table.
+async fn questions(
+    world: &mut World<'_>,
+    rule: &Rule,
+    to: &Destination,
+    proof: &mut TableProof,
+) -> Result<(), VerifyError> {
     references(&mut world.target, to, proof).await?;
     legacy_ids(&mut world.target, rule, to, proof).await?;
-    sequences(&mut world.target, to, proof).await
+    sequences(&mut world.target, to, proof).await?;
+    let rules: Vec<&Rule> = world.rules.iter().map(AsRef::as_ref).collect();
+    let (session, api) = (&mut world.target, &world.api_roles);
+    fitness::table(session, api, &rules, rule, to, proof).await
 }
 
 /// A number; a question that this role may not ask is no answer.
@@ -132,24 +142,7 @@ async fn references(
     proof: &mut TableProof,
 ) -> Result<(), VerifyError> {
     for key in &to.table.foreign_keys {
-        let set: Vec<String> = key
-            .columns
-            .iter()
-            .map(|c| format!("c.{} is not null", ident(c)))
-            .collect();
-        let joined: Vec<String> = key
-            .columns
-            .iter()
-            .zip(&key.ref_columns)
-            .map(|(c, r)| format!("p.{} = c.{}", ident(r), ident(c)))
-            .collect();
-        let sql = format!(
-            "select count(*) from {} c where {} and not exists (select 1 from {} p where {})",
-            to.sql(),
-            set.join(" and "),
-            key.table.sql(to.engine),
-            joined.join(" and ")
-        );
+        let sql = to.orphans_sql(key);
         let found = count(session, &sql).await?;
         let what = |n| {
             format!(
@@ -171,14 +164,9 @@ async fn legacy_ids(
     to: &Destination,
     proof: &mut TableProof,
 ) -> Result<(), VerifyError> {
-    let Some(legacy) = rule.header.legacy.as_ref().filter(|_| !rule.header.many) else {
+    let Some(sql) = to.duplicates_sql().filter(|_| !rule.header.many) else {
         return Ok(());
     };
-    let sql = format!(
-        "select count(*) from (select {0} from {1} where {0} is not null group by {0} having count(*) > 1) d",
-        ident(legacy),
-        to.sql()
-    );
     let found = count(session, &sql).await?;
     let what = |n| format!("{n} legacy keys are carried by more than one row");
     proof
@@ -243,22 +231,8 @@ async fn reconcile(
     proof: &mut TableProof,
 ) -> Result<(), VerifyError> {
     for (pair, parts) in rule.header.reconcile.iter().zip(sums.0) {
-        let engine = world.source.session().engine();
-        let from = if let Some(from) = &query.from {
-            format!("({from}) r")
-        } else {
-            let condition = query.condition.as_ref();
-            let condition = condition.map(|c| format!(" where {c}")).unwrap_or_default();
-            format!("(select * from {}{condition}) r", query.base.sql(engine))
-        };
-        let source_sql = sum_sql(engine, &pair.source, &from, "");
-        let legacy = rule
-            .header
-            .legacy
-            .as_ref()
-            .map(|l| format!(" where {} is not null", ident(l)))
-            .unwrap_or_default();
-        let target_sql = sum_sql(to.engine, &pair.target, &to.sql(), &legacy);
+        let source_sql = query.sum_sql(world.source.session().engine(), &pair.source);
+        let target_sql = to.sum_sql(&pair.target);
         let source = total(world.source.session(), &source_sql).await?;
         let target = total(&mut world.target, &target_sql).await?;
         let added = [target, parts.rejected, parts.skipped]
@@ -270,44 +244,13 @@ async fn reconcile(
             text: format!(
                 "{}: source {}, target {} + rejected {} + skipped {}",
                 pair.name,
-                shown(source),
-                shown(target),
-                shown(parts.rejected),
-                shown(parts.skipped)
+                sum_text(source),
+                sum_text(target),
+                sum_text(parts.rejected),
+                sum_text(parts.skipped)
             ),
             query: format!("-- source\n{source_sql}\n-- target\n{target_sql}"),
         });
     }
     Ok(())
-}
-
-fn sum_sql(engine: Engine, column: &str, from: &str, condition: &str) -> String {
-    match engine {
-        Engine::Postgres => format!(
-            "select coalesce(sum({}), 0)::text from {from}{condition}",
-            ident(column)
-        ),
-        // SQLite's own sum is a float: the single values are added up here
-        Engine::Sqlite => format!("select {0} from {from}{condition}", ident(column)),
-    }
-}
-
-async fn total(session: &mut Session, sql: &str) -> Result<Option<Decimal>, DbError> {
-    let rows = session
-        .copy_out(sql, Arc::from(["sum".to_owned()]), None)
-        .await?;
-    let mut sum = Some(Decimal::ZERO);
-    for row in 0..rows.len() {
-        if let Some(cell) = rows.cell(row, 0) {
-            let value = Decimal::from_str_exact(&String::from_utf8_lossy(&cell)).ok();
-            sum = sum
-                .zip(value)
-                .and_then(|(sum, value)| sum.checked_add(value));
-        }
-    }
-    Ok(sum)
-}
-
-fn shown(sum: Option<Decimal>) -> String {
-    sum.map_or_else(|| "not a finite decimal".into(), |s| s.to_string())
 }

@@ -117,6 +117,20 @@ fn hostile() -> Report {
         gates: vec![gate("after")],
         questions: vec![],
         verification: vec![gate("verify")],
+        limits: &[],
+        fitness: vec![Fitness {
+            run: 1,
+            rule: text(),
+            name: text(),
+            what: text(),
+            role: Some(text()),
+            of: Some(1),
+            found: None,
+            status: text(),
+            text: text(),
+            query: text(),
+            snapshot: Some(text()),
+        }],
         runs: vec![Run {
             command: text(),
             status: text(),
@@ -142,6 +156,7 @@ fn hostile() -> Report {
             value: text(),
             side: "target",
             query: text(),
+            role: None,
             snapshot: Some(text()),
         }],
     }
