@@ -26,6 +26,7 @@ mod scribe;
 #[cfg(test)]
 mod shipped_tests;
 mod testing;
+mod thread;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -42,6 +43,7 @@ pub use load::{Library, RuleSet};
 pub use pin::{Pinned, pin};
 pub use scribe::{Scribe, Slip};
 pub use testing::{TestResult, run_tests};
+pub use thread::on_script_thread;
 
 /// Where the header's keys stand: path joined by U+001F → line and column.
 pub(crate) type Places = BTreeMap<String, (usize, usize)>;

@@ -1,5 +1,4 @@
-//! The script thread: a thread of its own with a large stack, because a rule's recursion is bounded by
-//! the engine and not by luck, and because the engine's values do not cross threads.
+//! What the script thread does in a run: every row judged, until a rule fails on too many of them.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,9 +8,8 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use crate::commit::{Batch, InFlight, Spent};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Wants;
-use crate::row::{Answers, Judged, Key, Reject, Rows, Stage, Verdict};
-use crate::rule::{Bound, Rule, Stop};
-use crate::script::STACK_BYTES;
+use crate::row::{Answers, Judged, Key, Reject, Rows, Verdict};
+use crate::rule::{Bound, Judge, Rule, Stop, on_script_thread};
 use crate::state::Span;
 
 /// Rows below which a share of faults says nothing.
@@ -51,77 +49,54 @@ pub(super) struct Budget {
 pub(super) fn start(
     bound: Bound,
     mut budget: Budget,
-    mut input: Receiver<Asked>,
+    input: Receiver<Asked>,
     output: Sender<Answer>,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name("script".into())
-        .stack_size(STACK_BYTES)
-        .spawn(move || {
-            let mut judge = match bound.judge() {
-                Ok(judge) => judge,
-                Err(problem) => {
-                    let _ = output.blocking_send(Err(problem));
-                    return;
-                }
-            };
-            while let Some(asked) = input.blocking_recv() {
-                let started = Instant::now();
-                let rule = bound.rule().clone();
-                let mut judged: Vec<Judged> = Vec::with_capacity(asked.rows.len());
-                let mut broken = None;
-                for (row, key) in asked.keys.iter().enumerate() {
-                    let one = match read_fault(&asked.rows, row) {
-                        Some(reject) => Judged {
-                            verdict: Verdict::Reject(Box::new(reject)),
-                            notes: vec![],
-                        },
-                        None => judge.judge(&asked.rows, row, key, &asked.answers),
-                    };
-                    budget.read += 1;
-                    if let Verdict::Reject(reject) = &one.verdict
-                        && reject.fault
-                    {
-                        budget.faults += 1;
-                        let last = asked.last && row + 1 == asked.keys.len();
-                        if judge.gave_up().is_some() {
-                            broken =
-                                Some(broken_rule(&rule, "takes too long", key, reject, budget));
-                            break;
-                        }
-                        if exceeded(&rule.header.stop, budget, last) {
-                            let how = "fails on too many rows";
-                            broken = Some(broken_rule(&rule, how, key, reject, budget));
-                            break;
-                        }
-                    }
-                    judged.push(one);
-                }
-                let answer = match broken {
-                    Some(problem) => Err(problem),
-                    None => Ok(Batch {
-                        span: asked.span,
-                        base: asked.base as i64,
-                        filtered: asked.filtered as i64,
-                        rows: asked.rows,
-                        keys: asked.keys,
-                        judged,
-                        inputs: asked.inputs,
-                        begun: asked.begun,
-                        spent: Spent {
-                            script: started.elapsed(),
-                            ..asked.spent
-                        },
-                        in_flight: asked.in_flight,
-                    }),
-                };
-                crate::db::failpoint("script.judged");
-                let end = answer.is_err();
-                if output.blocking_send(answer).is_err() || end {
-                    return;
-                }
+    let rule = bound.rule().clone();
+    on_script_thread(bound, input, output, move |judge, asked: Asked| {
+        let answer = batch(judge, &rule, &mut budget, asked);
+        crate::db::failpoint("script.judged");
+        answer
+    })
+}
+
+/// Judges a chunk, as long as the rule's budget of faults lasts.
+fn batch(judge: &mut Judge, rule: &Rule, budget: &mut Budget, asked: Asked) -> Answer {
+    let started = Instant::now();
+    let mut judged: Vec<Judged> = Vec::with_capacity(asked.rows.len());
+    for (row, key) in asked.keys.iter().enumerate() {
+        let one = judge.judge_read(&asked.rows, row, key, &asked.answers);
+        budget.read += 1;
+        if let Verdict::Reject(reject) = &one.verdict
+            && reject.fault
+        {
+            budget.faults += 1;
+            let last = asked.last && row + 1 == asked.keys.len();
+            if judge.gave_up().is_some() {
+                return Err(broken_rule(rule, "takes too long", key, reject, *budget));
             }
-        })
+            if exceeded(&rule.header.stop, *budget, last) {
+                let how = "fails on too many rows";
+                return Err(broken_rule(rule, how, key, reject, *budget));
+            }
+        }
+        judged.push(one);
+    }
+    Ok(Batch {
+        span: asked.span,
+        base: asked.base as i64,
+        filtered: asked.filtered as i64,
+        rows: asked.rows,
+        keys: asked.keys,
+        judged,
+        inputs: asked.inputs,
+        begun: asked.begun,
+        spent: Spent {
+            script: started.elapsed(),
+            ..asked.spent
+        },
+        in_flight: asked.in_flight,
+    })
 }
 
 /// Hash per row of everything that goes in.
@@ -129,20 +104,6 @@ pub(super) fn inputs(wants: &Wants, rows: &Rows, answers: &Answers) -> Vec<[u8; 
     (0..rows.len())
         .map(|row| wants.input_hash(rows, row, answers))
         .collect()
-}
-
-fn read_fault(rows: &Rows, row: usize) -> Option<Reject> {
-    let fault = rows.faults().iter().find(|f| f.row == row)?;
-    let column = rows
-        .columns()
-        .get(fault.column)
-        .cloned()
-        .unwrap_or_default();
-    Some(Reject::new(
-        Stage::Read,
-        "bad_value",
-        format!("column `{column}`: {}", fault.why),
-    ))
 }
 
 fn exceeded(stop: &Stop, budget: Budget, last: bool) -> bool {
