@@ -94,7 +94,7 @@ impl IdsWant {
         for key in keys.numbers {
             match (&self.whole, self.numbers.get(&key)) {
                 (Some(whole), _) => {
-                    numbers.push((key, elsewhere(whole.get(key), known, || key.to_string())))
+                    numbers.push((key, elsewhere(whole.get(key), known, || key.to_string())));
                 }
                 (None, Some(answer)) => numbers.push((key, answer.clone())),
                 (None, None) => missing.push(key),

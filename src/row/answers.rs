@@ -127,7 +127,8 @@ mod tests {
         }
         let mut found: Vec<String> = all.iter().map(|(key, _)| key).collect();
         let mut keys = keys.to_vec();
-        (found.sort(), keys.sort_unstable());
+        found.sort();
+        keys.sort_unstable();
         assert_eq!(found, keys);
     }
 }

@@ -54,7 +54,7 @@ fn said(body: &str, directly: bool) -> Vec<String> {
     let mut out = Vec::new();
     for row in 0..rows.len() {
         let said = match program.transform(&rows, row, &answers) {
-            Said::Made(made) => format!("{:?}", Vec::from_iter(made.entries())),
+            Said::Made(made) => format!("{:?}", made.entries().collect::<Vec<_>>()),
             said => format!("{said:?}"),
         };
         let fault = program.last_fault().map(ToString::to_string);

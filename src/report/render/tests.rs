@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::report::{
-    Amount, Coverage, Decision, Finding, Gate, Issue, Proof, Reading, Reason, Reconciliation, Run,
-    Standing, Totals, VERSION, Waiting,
+    Amount, Coverage, Decision, Finding, Fitness, Gate, Issue, Proof, Reading, Reason,
+    Reconciliation, Run, Standing, Totals, VERSION, Waiting,
 };
 
 #[test]
