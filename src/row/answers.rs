@@ -42,6 +42,15 @@ impl IdAnswers {
 
     /// The same for a key that is a number.
     pub fn of(&self, key: i64) -> Option<&IdAnswer> {
+        let (first, _) = self.numbers.first()?;
+        // keys that follow one another lie where they are looked for first
+        let guess = key.checked_sub(*first).map(usize::try_from);
+        if let Some(Ok(guess)) = guess
+            && let Some((found, answer)) = self.numbers.get(guess)
+            && *found == key
+        {
+            return Some(answer);
+        }
         let at = self.numbers.binary_search_by_key(&key, |(n, _)| *n);
         at.ok().map(|at| &self.numbers[at].1)
     }
@@ -103,6 +112,7 @@ mod tests {
     #[test]
     fn keys_are_what_they_are_spelled_as() {
         let one = |n: u128| IdAnswer::One(uuid::Uuid::from_u128(n));
+        let (least, most) = (i64::MIN.to_string(), i64::MAX.to_string());
         let keys = [
             "7",
             "-3",
@@ -113,7 +123,9 @@ mod tests {
             "",
             "é",
             "9223372036854775808",
+            &most,
         ];
+        assert_eq!(IdAnswers::default().get("7"), None);
         let all: IdAnswers = keys
             .iter()
             .zip(1..)
@@ -122,7 +134,7 @@ mod tests {
         for (key, n) in keys.iter().zip(1..) {
             assert_eq!(all.get(key), Some(&one(n)), "{key}");
         }
-        for key in ["3", "007", "7.0", " 7"] {
+        for key in ["3", "007", "7.0", " 7", &least] {
             assert_eq!(all.get(key), None, "{key}");
         }
         let mut found: Vec<String> = all.iter().map(|(key, _)| key).collect();
