@@ -217,6 +217,10 @@ impl Judge {
             .copies
             .iter()
             .chain(&self.bound.legacy)
+            .filter(|c| {
+                let column = &self.bound.target.columns[usize::from(c.target)];
+                self.program.validates(&column.name)
+            })
             .map(|c| {
                 let column = &self.bound.target.columns[usize::from(c.target)];
                 (

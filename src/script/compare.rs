@@ -1,6 +1,8 @@
 //! Comparisons that would silently be false become errors: NULL with anything, a number with a text.
 
-use rhai::{Array, Engine, ImmutableString, Map};
+use std::cmp::Ordering;
+
+use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 use rust_decimal::Decimal;
 
 use super::context::{Fallible, HostFault};
@@ -74,5 +76,59 @@ pub(super) fn register(engine: &mut Engine) {
         engine.register_fn(op, move |_: ImmutableString, _: i64| mixed(op));
         engine.register_fn(op, move |_: Decimal, _: ImmutableString| mixed(op));
         engine.register_fn(op, move |_: ImmutableString, _: Decimal| mixed(op));
+    }
+}
+
+/// An operator that compares.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Comparison {
+    Equal,
+    Unequal,
+    Less,
+    AtMost,
+    More,
+    AtLeast,
+}
+
+/// The operator that is written so.
+pub(super) fn find(op: &str) -> Option<Comparison> {
+    Some(match op {
+        "==" => Comparison::Equal,
+        "!=" => Comparison::Unequal,
+        "<" => Comparison::Less,
+        "<=" => Comparison::AtMost,
+        ">" => Comparison::More,
+        ">=" => Comparison::AtLeast,
+        _ => return None,
+    })
+}
+
+/// Two whole numbers, two decimals, or whether two texts are the same; `None` leaves it to the engine.
+pub(super) fn plain(op: Comparison, one: &Dynamic, two: &Dynamic) -> Option<bool> {
+    if let (Ok(one), Ok(two)) = (one.as_int(), two.as_int()) {
+        return Some(holds(op, one.cmp(&two)));
+    }
+    if let (Ok(one), Ok(two)) = (one.as_decimal(), two.as_decimal()) {
+        return Some(holds(op, one.cmp(&two)));
+    }
+    let texts = one
+        .read_lock::<ImmutableString>()
+        .zip(two.read_lock::<ImmutableString>());
+    let (one, two) = texts?;
+    match op {
+        Comparison::Equal => Some(*one == *two),
+        Comparison::Unequal => Some(*one != *two),
+        _ => None,
+    }
+}
+
+fn holds(op: Comparison, order: Ordering) -> bool {
+    match op {
+        Comparison::Equal => order.is_eq(),
+        Comparison::Unequal => order.is_ne(),
+        Comparison::Less => order.is_lt(),
+        Comparison::AtMost => order.is_le(),
+        Comparison::More => order.is_gt(),
+        Comparison::AtLeast => order.is_ge(),
     }
 }

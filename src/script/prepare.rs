@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use rhai::{
-    AST, ASTFlags, ASTNode, BinaryExpr, CustomExpr, Dynamic, Engine, Expr, FnCallExpr, Position,
-    Stmt, StmtBlock,
+    AST, ASTFlags, ASTNode, BinaryExpr, CustomExpr, Dynamic, Engine, Expr, FnCallExpr, Identifier,
+    Position, Stmt, StmtBlock,
 };
 
 use super::context::Context;
-use super::natives;
 use super::prepared::{Function, Node, Prepared};
+use super::{compare, natives};
 
 /// What the engine adds to its count of call levels for one call.
 pub(super) const LEVELS_PER_CALL: usize = 2;
@@ -58,6 +58,7 @@ pub(super) fn prepare(
     for (module, name, params, ast, body) in found {
         module.clone_into(&mut reading.module);
         let steps = reading.steps(&body, true);
+        let reads = reads(ast, name, &params);
         let mut block = StmtBlock::new(body, Position::NONE, Position::NONE);
         reading.block(&mut block);
         functions.push(Function {
@@ -67,6 +68,7 @@ pub(super) fn prepare(
             lib: (!module.is_empty()).then(|| ast.shared_lib().clone()),
             body: Expr::Stmt(block.into()),
             steps,
+            reads,
         });
     }
     let prepared = Rc::new(Prepared {
@@ -81,6 +83,42 @@ pub(super) fn prepare(
         })
         .ok()?;
     Some(prepared)
+}
+
+/// What one function reads of its only parameter, where it does nothing else with it than `parameter.property`.
+fn reads(ast: &AST, name: &str, params: &[&str]) -> Option<Vec<Identifier>> {
+    let [param] = params else { return None };
+    let mut only = ast.clone();
+    only.clear_statements()
+        .retain_functions(|_, _, n, c| n == name && c == 1);
+    let (mut names, mut is_all) = (Vec::new(), true);
+    only.walk(&mut |path: &[ASTNode]| {
+        let (last, before) = match path {
+            [.., before, last] => (last, Some(before)),
+            [last] => (last, None),
+            [] => return true,
+        };
+        if !matches!(last, ASTNode::Expr(Expr::Variable(v, ..)) if v.1 == *param) {
+            return true;
+        }
+        let property = match before {
+            Some(ASTNode::Expr(Expr::Dot(parts, ..))) => match (&parts.lhs, &parts.rhs) {
+                (Expr::Variable(..), Expr::Property(property, _)) => Some(property),
+                (Expr::Variable(..), Expr::Dot(inner, ..)) => match &inner.lhs {
+                    Expr::Property(property, _) => Some(property),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        };
+        match property {
+            Some(property) => names.push(property.2.as_str().into()),
+            None => is_all = false,
+        }
+        true
+    });
+    is_all.then_some(names)
 }
 
 /// The statements of one function; `None` when they use `this`.
@@ -142,7 +180,9 @@ impl Reading {
             }
             Expr::Dot(parts, flags, _) if flags.is_empty() || !is_optional(expr) => {
                 match self.column(parts) {
-                    Some((variable, slot)) => Node::Column(variable.into(), slot, expr.clone()),
+                    Some((variable, slot, key)) => {
+                        Node::Column(variable.into(), slot, key, expr.clone())
+                    }
                     None => self
                         .methods(parts, expr)
                         .unwrap_or_else(|| self.plain(expr)),
@@ -182,16 +222,17 @@ impl Reading {
     }
 
     /// `variable.column` and nothing after it.
-    fn column(&self, parts: &BinaryExpr) -> Option<(String, usize)> {
+    fn column(&self, parts: &BinaryExpr) -> Option<(String, Option<usize>, Identifier)> {
         let (Expr::Variable(variable, ..), Expr::Property(property, _)) = (&parts.lhs, &parts.rhs)
         else {
             return None;
         };
-        let slot = self.columns.get(property.2.as_str())?;
+        let key = property.2.as_str();
+        let slot = self.columns.get(key).copied();
         variable
             .2
             .is_empty()
-            .then(|| (variable.1.to_string(), *slot))
+            .then(|| (variable.1.to_string(), slot, key.into()))
     }
 
     fn call(&mut self, call: &FnCallExpr, position: Position, expr: &Expr) -> Node {
@@ -215,6 +256,11 @@ impl Reading {
             ("==" | "!=", [one, Expr::Unit(_)]) => {
                 let node = self.node(one);
                 return Node::IsNull(node.into(), name == "==");
+            }
+            (op, [one, two]) if compare::find(op).is_some() => {
+                let (one, two) = (self.node(one), self.node(two));
+                let op = compare::find(op).filter(|_| one.is_repeatable() && two.is_repeatable());
+                op.map(|op| Node::Compare(op, one.into(), two.into(), expr.clone()))
             }
             ("id_of", [Expr::StringConstant(entity, _), key]) => {
                 let key = self.node(key);

@@ -8,10 +8,12 @@
 use std::rc::Rc;
 
 use rhai::{
-    Dynamic, EvalAltResult, EvalContext, Expr, ImmutableString, Map, Module, Position, Shared,
+    Dynamic, EvalAltResult, EvalContext, Expr, Identifier, ImmutableString, Map, Module, Position,
+    Shared,
 };
 
 use super::body::{self, Flow, Step};
+use super::compare::{self, Comparison};
 use super::context::Context;
 use super::natives::Native;
 use super::row::Row;
@@ -28,6 +30,8 @@ pub(super) struct Function {
     /// The functions that a library's function sees besides those of the rule.
     pub(super) lib: Option<Shared<Module>>,
     pub(super) body: Expr,
+    /// Properties that it reads of its only parameter, where it does nothing else with it.
+    pub(super) reads: Option<Vec<Identifier>>,
     /// The same, where all of it is known.
     pub(super) steps: Option<Vec<Step>>,
 }
@@ -40,8 +44,8 @@ pub(super) enum Node {
     Variable(ImmutableString, Expr),
     /// A variable at the end of its function: it is not copied.
     Last(ImmutableString, Expr),
-    /// `row.column`, by the slot of its getter.
-    Column(ImmutableString, usize, Expr),
+    /// `row.column`, by the slot of its getter, or a property of a map.
+    Column(ImmutableString, Option<usize>, Identifier, Expr),
     /// The keys, and their values in the order they are written, each with its place among the keys.
     Map(Map, Vec<(usize, Node)>),
     Call(usize, Vec<Node>, Position),
@@ -55,6 +59,8 @@ pub(super) enum Node {
     Block(Vec<Step>, Expr),
     /// `value == ()`, or `value != ()`.
     IsNull(Box<Node>, bool),
+    /// `a < b` and the like, between two numbers of a kind, or two texts.
+    Compare(Comparison, Box<Node>, Box<Node>, Expr),
     Not(Box<Node>, Expr),
 }
 
@@ -73,6 +79,7 @@ impl Node {
             Self::Chain(node, ..) | Self::IsNull(node, _) | Self::Not(node, _) => {
                 node.is_repeatable()
             }
+            Self::Compare(_, one, two, _) => one.is_repeatable() && two.is_repeatable(),
             Self::Until(nodes, _) => nodes.iter().all(|(node, _)| node.is_repeatable()),
             Self::Plain(_)
             | Self::Last(..)
@@ -122,13 +129,14 @@ impl Prepared {
                 Some(value) => Ok(value),
                 None => general(expr, script),
             },
-            Node::Column(name, slot, expr) => {
-                let cell = script.scope().get(name).and_then(|value| {
-                    let row = value.read_lock::<Row>()?;
-                    row.plain_cell(*slot)
-                });
-                match cell {
-                    Some(value) => Ok(value),
+            Node::Column(name, slot, key, expr) => match property(script, name, *slot, key) {
+                Some(value) => Ok(value),
+                None => general(expr, script),
+            },
+            Node::Compare(op, one, two, expr) => {
+                let (one, two) = (self.node(one, script)?, self.node(two, script)?);
+                match compare::plain(*op, &one, &two) {
+                    Some(holds) => Ok(holds.into()),
                     None => general(expr, script),
                 }
             }
@@ -158,7 +166,13 @@ impl Prepared {
                 }
             }
             Node::Chain(node, natives, expr) => {
-                let mut value = self.node(node, script)?;
+                let mut value = match &**node {
+                    Node::Column(name, slot, key, _) => match property(script, name, *slot, key) {
+                        Some(value) => value,
+                        None => return general(expr, script),
+                    },
+                    node => self.node(node, script)?,
+                };
                 for native in natives {
                     match native(&self.context, &value) {
                         Some(next) => value = next,
@@ -245,6 +259,21 @@ impl Prepared {
             .into()),
         })
     }
+}
+
+fn property(
+    script: &EvalContext<'_, '_, '_, '_, '_, '_>,
+    variable: &str,
+    slot: Option<usize>,
+    key: &str,
+) -> Option<Dynamic> {
+    let value = script.scope().get(variable)?;
+    if let Some(row) = value.read_lock::<Row>() {
+        return row.plain_cell(slot?);
+    }
+    let map = value.read_lock::<Map>()?;
+    let value = map.get(key)?;
+    (!value.is_shared()).then(|| value.clone())
 }
 
 pub(super) fn general(expr: &Expr, script: &mut EvalContext<'_, '_, '_, '_, '_, '_>) -> Evaluated {

@@ -99,6 +99,16 @@ fn a_rule_means_the_same_with_shortcuts_and_without() {
         "#{ a: is_json(row.data) }",
         "let d = row.data; #{ a: try_json(d), b: try_json(d), c: is_blank(row.name) }",
         "let big = \"x\"; for i in 0..12 { big += big; } #{ x: upper(big).len(), y: is_json(big) }",
+        // comparisons and properties
+        "#{ a: row.id < 3, b: row.id >= 3, c: row.id == 3, d: row.id != 4, e: 1 > row.id, f: row.id <= 2 }",
+        "#{ a: row.name == \"z\", b: row.name != \"z\", c: \"b\" == row.name, d: row.name == (), e: row.uid == row.uid }",
+        "#{ a: row.name < \"b\" }",
+        "#{ a: row.id == row.name }",
+        "#{ a: row.id < row.name }",
+        "#{ a: row.id < 2.5, b: dec(\"2.50\") == dec(\"2.5\"), c: dec(\"1\") < dec(\"1.1\"), d: row.paid == true }",
+        "let m = #{ a: row.id, n: #{ k: 1 } }; let f = m.n; f.k = 2; #{ a: m.a, n: m.n, f: f }",
+        "let m = #{ a: row.id }; #{ a: m.a, b: m.b }",
+        "let m = #{ id: \"mine\" }; #{ a: m.id, b: row.id, c: row.gone }",
         // choices
         "#{ a: lib::word(row.name), b: lib::word(\"a\"), c: lib::word(row.id), d: lib::word(()) }",
         "switch row.id { 1 => #{ one: 1 }, 1..3 if row.name == () => #{ two: 2 }, 3..5 => #{ few: row.id }, _ => () }",
@@ -122,6 +132,56 @@ fn a_rule_means_the_same_with_shortcuts_and_without() {
         assert_eq!(directly, by_engine, "{body}");
         assert_eq!(directly.len(), 5);
     }
+}
+
+/// What `validate` says of a made row.
+fn objection(body: &str, directly: bool) -> String {
+    let rule = SourceText {
+        path: "rules/x.rhai".to_owned(),
+        text: format!(
+            "fn transform(row) {{ #{{ a: row.id, b: #{{ k: 1 }}, c: () }} }}\nfn validate(out) {{ {body} }}\nfn look(out) {{ out.d }}\n"
+        )
+        .into(),
+    };
+    let mut program =
+        Program::new(&rule, &[], Declared::default(), &columns()).expect("the rule compiles");
+    if !directly {
+        program.leave_to_engine();
+    }
+    let (rows, answers) = (rows(), Arc::new(Answers::default()));
+    let Said::Made(made) = program.transform(&rows, 2, &answers) else {
+        panic!("a row was made");
+    };
+    let text = Logical::Text(None);
+    let copied: Vec<_> = [("d", Some("copied"), &text), ("e", None, &text)]
+        .into_iter()
+        .filter(|(name, ..)| program.validates(name))
+        .collect();
+    format!("{:?}", program.validate(&made, &copied))
+}
+
+#[test]
+fn a_hook_is_given_what_it_looks_at() {
+    let bodies = [
+        "if out.a < 0 { reject(\"low\", \"why\"); }",
+        "if out.a > 2 { reject(\"high\", \"why\"); }",
+        "if out.b.k == 1 && out.c == () && out.d == \"copied\" { reject(\"seen\"); }",
+        "if out.e != () { reject(\"e\"); } if out.gone == 1 { reject(\"gone\"); }",
+        "if \"d\" in out { reject(\"there\"); }",
+        "if out.len() == 5 { reject(\"five\"); }",
+        "if out[\"d\"] == \"copied\" { reject(\"index\"); }",
+        "let f = || out.d; if f.call() == \"copied\" { reject(\"closure\"); }",
+        "if look(out) == \"copied\" { reject(\"passed\"); }",
+        "out.a = 7; out.z = out.a; if out.z == 7 { reject(\"set\"); }",
+        "for key in out.keys() { if key == \"e\" { reject(\"keys\"); } }",
+        "let m = out; if m.d == \"copied\" { reject(\"same\"); }",
+        "if `${out}`.contains(\"copied\") { reject(\"text\"); }",
+    ];
+    for body in bodies {
+        assert_eq!(objection(body, true), objection(body, false), "{body}");
+    }
+    let refused = bodies.iter().filter(|body| objection(body, true) != "None");
+    assert_eq!(refused.count(), bodies.len() - 1);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rhai::{AST, Dynamic, Engine, EvalAltResult, Map};
+use rhai::{AST, Dynamic, Engine, EvalAltResult, Identifier, Map};
 
 use super::calls::Calls;
 use super::context::{Context, Declared, HostFault, RaisedVerdict};
@@ -152,7 +152,13 @@ impl Program {
         copied: &[(&str, Option<&str>, &Logical)],
     ) -> Option<Said> {
         let validate = |program: &mut Self| {
-            let mut out = made.0.clone();
+            let mut out = match program.reads_only("validate") {
+                Some(names) => {
+                    let set = |name: &Identifier| Some((name.clone(), made.0.get(name)?.clone()));
+                    names.iter().filter_map(set).collect()
+                }
+                None => made.0.clone(),
+            };
             for (name, text, logical) in copied {
                 let value = match text {
                     None => Dynamic::UNIT,
@@ -164,6 +170,19 @@ impl Program {
             program.call("validate", Some(Dynamic::from_map(out)))
         };
         self.settle("validate", validate).err()
+    }
+
+    /// Whether `validate` looks at a column.
+    pub fn validates(&self, column: &str) -> bool {
+        self.reads_only("validate")
+            .is_none_or(|names| names.iter().any(|name| name == column))
+    }
+
+    /// What a function reads of the map that it is given, where it does nothing else with it.
+    fn reads_only(&self, function: &str) -> Option<&[Identifier]> {
+        let prepared = self.prepared.as_deref()?;
+        let at = prepared.find(function, 1)?;
+        prepared.functions[at].reads.as_deref()
     }
 
     /// Remarks made since the row began.
