@@ -7,6 +7,7 @@
 mod claim;
 mod clerk;
 mod connections;
+mod ending;
 mod error;
 mod flow;
 mod gate;
@@ -26,6 +27,7 @@ mod sweep;
 mod table;
 mod tracking;
 
+pub use ending::Ending;
 pub use error::RunError;
 pub use procedure::no_trial;
 pub use retry::{Moved, Retried};
@@ -315,10 +317,15 @@ pub async fn run(
     world.untrack(stopped).await;
     world.seal().await?;
     crate::db::failpoint("run.finish");
+    let ending = match &options.retry {
+        _ if result.is_err() => Ending::Failed,
+        Some(asked) => outcome.ending_of_retry(asked),
+        None => outcome.ending(),
+    };
     let (status, exit) = match &result {
-        Ok(()) if outcome.interrupted => ("interrupted", 130),
-        Ok(()) => ("finished", 0),
-        Err(_) => ("failed", 1),
+        Ok(()) if outcome.interrupted => ("interrupted", ending.code()),
+        Ok(()) => ("finished", ending.code()),
+        Err(_) => ("failed", ending.code()),
     };
     let finished = claimed.claim.finish(state, status, exit).await;
     result?;

@@ -318,3 +318,41 @@ fn a_trial_of_a_rejected_row_leaves_the_account_as_it_is() {
     assert_eq!(undecided(&project), 1);
     assert_eq!(quarantine_dump(&project.target), ["items|2|negative"]);
 }
+
+#[test]
+fn the_state_keeps_the_exit_code_that_the_program_ended_with() {
+    let project = Project::people();
+    let kept = || {
+        project
+            .target
+            .one("select exit_code from runner.run order by id desc limit 1")
+    };
+    let ended = |arguments: &[&str], code: i32| {
+        project.runner(arguments).ends_with(code);
+        assert_eq!(kept(), code.to_string(), "{arguments:?}");
+    };
+    ended(&["run"], 3);
+    ended(&["exec", "kinds"], 0);
+    ended(&["retry", "people"], 3);
+    ended(&["retry", "kinds"], 0);
+    ended(&["exec", "people", "--row", "15"], 3);
+    project
+        .runner(&[
+            "quarantine",
+            "accept",
+            "people",
+            "--reason",
+            "no_name",
+            "--note",
+            "known",
+        ])
+        .ends_with(0);
+    ended(&["run"], 0);
+    // a gate that fails
+    project.target.exec(
+        "alter table people drop constraint people_legacy_person_id_key;
+         insert into people select gen_random_uuid(), name, email, kind_id, born, joined, balance, notes, metadata, legacy_person_id, created_at
+         from people where legacy_person_id = 16",
+    );
+    ended(&["exec", "people", "--restart"], 1);
+}

@@ -10,7 +10,7 @@ use crate::cli::setup::{self, Global};
 use crate::cli::signals;
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::pipeline::{self, Options, Outcome, RuleOutcome, Stop, What};
+use crate::pipeline::{self, Ending, Options, Outcome, RuleOutcome, Stop, What};
 
 /// Source rows per chunk when nothing else is said.
 const BATCH_ROWS: u64 = 10_000;
@@ -151,33 +151,17 @@ fn interrupted() -> Failure {
 
 /// How a run ends: failed gates before undecided rows before an interruption.
 pub(super) fn ending(outcome: &Outcome) -> Exit {
-    let mut exit = if outcome.interrupted {
-        Exit::Interrupted
-    } else {
-        Exit::Done
-    };
-    for rule in &outcome.rules {
-        // a table that was interrupted is judged when it is complete
-        let undecided = rule.account.done && rule.account.undecided > 0;
-        let missed = rule.missed.is_some() && !outcome.interrupted;
-        if undecided || missed || trial_rejected(rule) > 0 {
-            exit = exit.max(Exit::Undecided);
-        }
-        if !rule.problems.is_empty() {
-            exit = exit.max(Exit::Failed);
-        }
-    }
-    exit
+    outcome.ending().into()
 }
 
-/// Rows that a dry run or a trial would have put into quarantine.
-fn trial_rejected(rule: &RuleOutcome) -> i64 {
-    match rule.what {
-        What::DryRun if rule.retried.is_some() => {
-            rule.retried.as_ref().map_or(0, |r| r.refused() as i64)
+impl From<Ending> for Exit {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Done => Self::Done,
+            Ending::Interrupted => Self::Interrupted,
+            Ending::Undecided => Self::Undecided,
+            Ending::Failed => Self::Failed,
         }
-        What::DryRun | What::Trial => rule.this_run.rejected,
-        What::Done | What::Ran | What::Changed => 0,
     }
 }
 
@@ -288,7 +272,7 @@ fn closing(outcome: &Outcome, how: &How) -> String {
         return "a check of the result failed: see above, then `runner report`".into();
     }
     if how.dry_run {
-        let rejected = total(trial_rejected);
+        let rejected = total(RuleOutcome::trial_rejected);
         return format!(
             "dry run: nothing was written; {} would be rejected; what only the database can refuse is not seen here",
             count(rejected, "row")

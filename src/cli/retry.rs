@@ -35,38 +35,19 @@ pub(super) async fn run(global: &Global, args: &RetryArgs) -> Result<Answer, Fai
         ..How::default()
     };
     let outcome = migrate::migrate(global, &config, "retry", &args.rules, &how).await?;
-    let asked: Vec<&str> = args.rules.iter().map(|r| setup::rule_name(r)).collect();
-    let exit = ending(&outcome, &asked);
+    let asked: Vec<String> = match &args.rules[..] {
+        [] => outcome.rules.iter().map(|rule| rule.rule.clone()).collect(),
+        some => some
+            .iter()
+            .map(|rule| setup::rule_name(rule).to_owned())
+            .collect(),
+    };
+    let exit = Exit::from(outcome.ending_of_retry(&asked));
     Ok(Answer {
         exit,
         text: text(&outcome, args.dry_run),
         json: to_json(&outcome, exit),
     })
-}
-
-/// Undecided rows count in the rules that were asked for; a failed check counts anywhere.
-fn ending(outcome: &Outcome, asked: &[&str]) -> Exit {
-    let (mine, others): (Vec<_>, Vec<_>) = outcome
-        .rules
-        .iter()
-        .cloned()
-        .partition(|rule| asked.is_empty() || asked.contains(&rule.rule.as_str()));
-    let half_done = mine
-        .iter()
-        .any(|rule| rule.account.pass > 0 && !rule.account.done);
-    let of = |rules| Outcome {
-        rules,
-        interrupted: outcome.interrupted,
-        ..Outcome::default()
-    };
-    let mut exit = migrate::ending(&of(mine));
-    if half_done {
-        exit = exit.max(Exit::Undecided);
-    }
-    match migrate::ending(&of(others)) {
-        Exit::Failed => exit.max(Exit::Failed),
-        _ => exit,
-    }
 }
 
 /// The rules with rows that were judged again.
