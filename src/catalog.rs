@@ -3,6 +3,7 @@
 mod defaults;
 mod effects;
 mod postgres;
+mod referrers;
 mod shape;
 mod sqlite;
 mod sqlite_checks;
@@ -10,6 +11,7 @@ mod sqlite_checks;
 use std::collections::HashSet;
 
 pub use effects::{TriggerCode, Visibility, publications, trigger_code, visibility};
+pub use referrers::referrers;
 pub use shape::{Check, Column, DefaultValue, ForeignKey, Rights, Table, Trigger, Unique};
 
 use crate::db::{DbError, Engine, ErrorKind, Session, TableName};

@@ -21,6 +21,7 @@ mod setup;
 mod signals;
 mod status;
 mod test;
+mod undo;
 mod verify;
 mod why;
 
@@ -61,6 +62,7 @@ enum Command {
     Exec(migrate::ExecArgs),
     Run(migrate::RunArgs),
     Retry(retry::RetryArgs),
+    Undo(undo::UndoArgs),
     Status(status::StatusArgs),
     Verify(verify::VerifyArgs),
     Quarantine(quarantine::QuarantineArgs),
@@ -73,7 +75,7 @@ enum Command {
 const GROUPS: &[(&str, &[&str])] = &[
     ("Try", &["demo"]),
     ("Write rules", &["init", "check", "test", "diff", "repl"]),
-    ("Move rows", &["plan", "exec", "run", "retry"]),
+    ("Move rows", &["plan", "exec", "run", "retry", "undo"]),
     (
         "Prove it",
         &["status", "verify", "quarantine", "why", "report", "print"],
@@ -110,6 +112,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Command::Exec(_)
             | Command::Run(_)
             | Command::Retry(_)
+            | Command::Undo(_)
             | Command::Status(_)
             | Command::Quarantine(_)
             | Command::Why(_)
@@ -134,6 +137,7 @@ async fn answer(global: &Global, command: Command) -> Result<Answer, Failure> {
         Command::Exec(args) => migrate::exec(global, args).await,
         Command::Run(args) => migrate::run(global, args).await,
         Command::Retry(args) => retry::run(global, &args).await,
+        Command::Undo(args) => undo::run(global, &args).await,
         Command::Status(args) => status::run(global, &args).await,
         Command::Verify(args) => verify::run(global, &args).await,
         Command::Quarantine(args) => quarantine::run(global, &args).await,

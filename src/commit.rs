@@ -18,6 +18,7 @@ mod statements;
 pub mod tracking;
 mod transaction;
 mod turn;
+mod undo;
 
 pub use again::Decided;
 pub use evidence::Masker;
@@ -26,6 +27,7 @@ pub use land::{Landed, Writer};
 pub use prior::Prior;
 pub use tracking::{ControlLine, Tracking};
 pub use turn::{Turn, Turns};
+pub use undo::{Kept, Portion, TakenBack, Undoing, Would};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

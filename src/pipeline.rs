@@ -26,11 +26,13 @@ mod streams;
 mod sweep;
 mod table;
 mod tracking;
+mod undo;
 
 pub use ending::Ending;
 pub use error::RunError;
 pub use procedure::no_trial;
 pub use retry::{Moved, Retried};
+pub use undo::{Undo, Undone, UndoneRule, undo};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -264,6 +266,12 @@ pub async fn run(
     findings.extend(crate::check::refusals(&rules, &mut target).await?);
     if findings.iter().any(|f| f.severity() == Severity::Error) {
         return Err(RunError::Refused(findings));
+    }
+    if exists {
+        let half = undo::half_undone(state, &mut target, &rules).await?;
+        if !half.is_empty() {
+            return Err(RunError::Refused(half));
+        }
     }
     let snapshot = source.snapshot().await?;
     for finding in unfilled(&rules, &rules, &all.rules, &mut target).await? {

@@ -7,7 +7,9 @@
 mod acceptance;
 mod account;
 mod chunk;
+mod image;
 mod later;
+mod live;
 mod manifest;
 mod procedure;
 mod proof;
@@ -18,6 +20,7 @@ mod schema;
 mod seal;
 mod segment;
 mod texts;
+mod undone;
 
 pub use acceptance::{Acceptance, Accepted, Decision};
 pub use account::{Account, CodeCounts, Exact, Sums};
@@ -33,6 +36,7 @@ pub use run::{Claim, RunRecord, begin_alone, host_name, os_user};
 pub use schema::VERSION;
 pub use seal::ROOT;
 pub use segment::{Kind, SegmentRecord};
+pub use undone::{Part, PastRun, UndoLine};
 
 use crate::db::{DbError, Engine, Session, literal};
 use crate::row::Rows;

@@ -83,6 +83,11 @@ impl Destination {
         crate::db::ident(&self.table.columns[usize::from(index)].name)
     }
 
+    /// The quoted name of the uuid primary key.
+    pub fn id_column(&self) -> String {
+        self.column(self.id)
+    }
+
     /// The table's quoted name.
     pub fn sql(&self) -> String {
         self.table.name.sql(self.engine)

@@ -51,6 +51,7 @@ mod seed_classes;
 mod supabase;
 mod support;
 mod tracking;
+mod undo;
 mod values;
 mod verify;
 mod verify_limits;

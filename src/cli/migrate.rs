@@ -13,7 +13,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::pipeline::{self, Ending, Options, Outcome, RuleOutcome, Stop, What};
 
 /// Source rows per chunk when nothing else is said.
-const BATCH_ROWS: u64 = 10_000;
+pub(super) const BATCH_ROWS: u64 = 10_000;
 /// While one writer's server process is busy with indexes, another's chunk is on the way.
 const WRITERS_MIN: usize = 2;
 /// More writers than this only wait for one another.
@@ -138,7 +138,7 @@ pub(super) async fn migrate(
     Ok(outcome)
 }
 
-fn interrupted() -> Failure {
+pub(super) fn interrupted() -> Failure {
     let problem = Diagnostic::new(
         Severity::Note,
         "interrupted, run the same command again to go on",

@@ -94,11 +94,35 @@ pub(super) async fn adopt<'a>(
             &mut before,
         );
     }
+    beside_new_rows(ledger, &found.rows, &fates, &mut before);
     Ok(Adopted {
         fates,
         stale,
         before,
     })
+}
+
+/// A source row that becomes new rows and also stands for rows that were there: the manifest lists the ids of
+/// both, and an undo must not take away what was there.
+fn beside_new_rows(
+    ledger: &Ledger,
+    found: &Found,
+    fates: &Fates<'_>,
+    before: &mut Vec<(Uuid, String)>,
+) {
+    for fate in &fates.0 {
+        let Fate::Write { insert, same, .. } = fate else {
+            continue;
+        };
+        if insert.is_empty() {
+            continue;
+        }
+        for id in same {
+            if let Some(row) = found.row(*id) {
+                before.push((*id, found.image(row, &ledger.to)));
+            }
+        }
+    }
 }
 
 /// A row of ours that meets a row of the target.

@@ -151,7 +151,7 @@ impl Writer {
                 &detail,
             )?);
         }
-        sql.push_str(&mappings(ledger, batch, &fates)?);
+        sql.push_str(&mappings(ledger, batch, &fates, id, &stale)?);
         session.execute(&sql).await?;
         point("chunk.state")?;
         if !turn.hold(session).await? {

@@ -12,9 +12,9 @@ use crate::row::Reject;
 use crate::state::{CodeCounts, Counts, State, StateError};
 
 /// How long a chunk is tried again after errors that may pass (a restart, a full pool, a deadlock).
-const RETRY_FOR: Duration = Duration::from_mins(5);
+pub(super) const RETRY_FOR: Duration = Duration::from_mins(5);
 /// First pause between tries; doubles up to ten seconds, with jitter.
-const RETRY_FIRST: Duration = Duration::from_millis(100);
+pub(super) const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// How often a chunk is cut down: a refusal that survives this many rounds is not a row's.
 const ROUNDS_MAX: usize = 8;
 
@@ -39,7 +39,7 @@ pub struct Writer {
     url: DatabaseUrl,
     pub(super) session: Option<Session>,
     pub(super) state: State,
-    rehearsal: bool,
+    pub(super) rehearsal: bool,
 }
 
 impl Writer {
@@ -212,7 +212,7 @@ impl Writer {
         })
     }
 
-    async fn landed_after_all(
+    pub(super) async fn landed_after_all(
         &mut self,
         id: i64,
         deadline: tokio::time::Instant,
@@ -252,7 +252,7 @@ impl Writer {
             .ok_or_else(|| lost("the connection is gone"))
     }
 
-    async fn rollback(&mut self) {
+    pub(super) async fn rollback(&mut self) {
         if let Some(session) = &mut self.session
             && session.execute("rollback").await.is_err()
         {
@@ -262,7 +262,7 @@ impl Writer {
 }
 
 /// Errors after which the same chunk may well land. Wrong passwords and missing rights never pass.
-fn may_pass(kind: ErrorKind) -> bool {
+pub(super) fn may_pass(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::Transient | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Unreachable
@@ -270,6 +270,6 @@ fn may_pass(kind: ErrorKind) -> bool {
 }
 
 /// Up to half of the pause, so that writers do not come back all at once.
-fn jitter(pause: Duration) -> Duration {
+pub(super) fn jitter(pause: Duration) -> Duration {
     pause.mul_f64(f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 512.0)
 }

@@ -61,14 +61,47 @@ pub(super) fn quarantine(
         }
     }
     let fine: Vec<&str> = fine.iter().map(String::as_str).collect();
-    state.quarantine_sql(
+    let before = held_before(state, ledger, batch, chunk)?;
+    let sql = state.quarantine_sql(
         &ledger.rule.name,
         ledger.run,
         chunk,
         &ledger.rule.fingerprints.transform,
         &rows,
         &fine,
-    )
+    )?;
+    Ok(format!("{before}{sql}"))
+}
+
+/// Rows of quarantine as they are, for those that this chunk takes out or judges again.
+fn held_before(
+    state: State,
+    ledger: &Ledger,
+    batch: &Batch,
+    chunk: i64,
+) -> Result<String, StateError> {
+    let mut sql = String::new();
+    let held: Vec<String> = batch
+        .keys
+        .iter()
+        .map(ToString::to_string)
+        .filter(|key| ledger.prior.quarantined(key))
+        .collect();
+    for keys in held.chunks(1_000) {
+        let keys = keys
+            .iter()
+            .map(|key| literal(state.engine(), key))
+            .collect::<Result<Vec<_>, _>>()?
+            .join(",");
+        sql.push(';');
+        sql.push_str(&state.image_quarantine_sql(
+            ledger.run,
+            chunk,
+            &ledger.rule.name,
+            Some(&keys),
+        )?);
+    }
+    Ok(sql)
 }
 
 /// The old scripts' table of ids, kept current for the dashboards that read it; last, because its rows
@@ -77,7 +110,9 @@ pub(super) fn mappings(
     ledger: &Ledger,
     batch: &Batch,
     fates: &Fates<'_>,
-) -> Result<String, DbError> {
+    chunk: i64,
+    stale: &[String],
+) -> Result<String, StateError> {
     let Some(table) = ledger
         .prior
         .mappings
@@ -115,6 +150,22 @@ pub(super) fn mappings(
         Engine::Sqlite => ("", ledger.state.now()),
     };
     let mut sql = String::new();
+    // only a mapping that led nowhere is replaced
+    let stale: Vec<&str> = stale
+        .iter()
+        .map(String::as_str)
+        .filter(|key| key.parse::<i32>().is_ok())
+        .collect();
+    if !stale.is_empty() {
+        sql.push_str(&ledger.state.image_mappings_sql(
+            ledger.run,
+            chunk,
+            &ledger.rule.name,
+            table,
+            &entity,
+            &stale.join(","),
+        )?);
+    }
     for rows in rows.chunks(1_000) {
         sql.push_str(&format!(
             ";insert into {table} (entity_type, legacy_id, new_id, migrated_at, migration_batch) \

@@ -246,6 +246,14 @@ pub fn close_killed_sql(table: &str) -> String {
     )
 }
 
+/// A statement that takes a run's lines of one table out again.
+pub fn forget_sql(engine: Engine, table: &str, run: i64, target: &str) -> Result<String, DbError> {
+    Ok(format!(
+        "delete from {table} where operation = '{OPERATION}' and phase = 'run {run}' and table_name = {}",
+        literal(engine, &TableName::parse(target).name)?
+    ))
+}
+
 /// The rows that the ledger says this pass has judged.
 fn processed(state: State, segment: &SegmentRecord) -> Result<String, StateError> {
     let sum = "coalesce(sum(read), 0)";

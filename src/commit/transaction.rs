@@ -13,6 +13,16 @@ pub(super) async fn begin(
     ledger: &Ledger,
     early: bool,
 ) -> Result<(), CommitError> {
+    begin_run(session, ledger.state, (ledger.run, ledger.epoch), early).await
+}
+
+/// The same for a run and its epoch, whatever it writes.
+pub(super) async fn begin_run(
+    session: &mut Session,
+    state: State,
+    (run, epoch): (i64, i64),
+    early: bool,
+) -> Result<(), CommitError> {
     let begin = match session.engine() {
         Engine::Postgres => format!(
             "begin; set local synchronous_commit = on; set local statement_timeout = '10min'; set local lock_timeout = '{}'; \
@@ -21,10 +31,10 @@ pub(super) async fn begin(
         ),
         Engine::Sqlite => "begin immediate".to_owned(),
     };
-    let fence = Claim::fence_sql(ledger.state, ledger.run, ledger.epoch);
+    let fence = Claim::fence_sql(state, run, epoch);
     let fenced = session.query(&format!("{begin}; {fence}")).await?;
     if fenced.is_empty() {
-        return Err(StateError::Fenced { run: ledger.run }.into());
+        return Err(StateError::Fenced { run }.into());
     }
     Ok(())
 }

@@ -32,6 +32,8 @@ impl World<'_> {
             .execute(&state.rule_sql(&rule.name, &f.transform, &f.gate, &texts)?)
             .await?;
         if forget {
+            let kept = state.image_quarantine_sql(segment.run, 0, &rule.name, None)?;
+            writer.execute(&kept).await?;
             writer
                 .execute(&state.forget_quarantine_sql(&rule.name)?)
                 .await?;

@@ -217,15 +217,19 @@ impl Known {
         rule: &str,
     ) -> Result<(), StateError> {
         let sql = format!(
-            "select coalesce(max(pass), 0) from {} where rule = {} and accounted = 1",
+            "select coalesce(max(pass), 0) from {} s where rule = {} and {}",
             state.table("segment"),
-            state.text(rule)?
+            state.text(rule)?,
+            state.live_segment("s")
         );
         let pass = number(&session.query(&sql).await?, 0, 0)?;
         // later decisions on single rows: the newest of them stands
         let later = "c.kind not in ('pass', 'sweep', 'procedure')";
         let mut newest: HashMap<String, i64> = HashMap::new();
-        let only = format!("and {later} and c.accounted = 1 and c.pass = {pass}");
+        let only = format!(
+            "and {later} and {} and c.pass = {pass}",
+            state.live_chunk("c")
+        );
         let mut after = 0;
         while let Some(chunks) = page(session, state, rule, &only, after).await? {
             for chunk in chunks {
@@ -305,8 +309,9 @@ async fn page(
         Engine::Sqlite => "hex(m.packed)",
     };
     let sql = format!(
-        "select c.id, c.pass, c.accounted, {packed} from {} c join {} m on m.chunk_id = c.id where c.rule = {} and c.id > {after} {only} \
-         order by c.id limit {MANIFESTS}",
+        "select c.id, c.pass, case when {} then 1 else 0 end, {packed} from {} c join {} m on m.chunk_id = c.id where c.rule = {} \
+         and c.id > {after} and c.kind not in ('undo', 'undoing') {only} order by c.id limit {MANIFESTS}",
+        state.live_chunk("c"),
         state.table("chunk"),
         state.table("manifest"),
         state.text(rule)?

@@ -234,8 +234,9 @@ pub(super) async fn gates(
     state: State,
 ) -> Result<(Vec<Gate>, Vec<Reconciliation>), StateError> {
     let sql = format!(
-        "select run_id, rule, phase, name, status, detail, at from {} order by run_id, at",
-        state.table("finding")
+        "select run_id, rule, phase, name, status, detail, at from {} f where not {} order by run_id, at",
+        state.table("finding"),
+        state.taken_back("f")
     );
     let rows = session.query(&sql).await?;
     let (mut gates, mut sums) = (BTreeMap::new(), BTreeMap::new());

@@ -6,7 +6,7 @@ use crate::db::Session;
 use crate::report::evidence::{list_of_texts, seconds_between};
 use crate::row::Key;
 use crate::rule::{Rule, RuleSet};
-use crate::state::{Account, CodeCounts, State, StateError, text};
+use crate::state::{Account, CodeCounts, State, StateError, number, text};
 
 /// One rule's account, in source rows. `status --json` and the report's tables have this shape.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -194,8 +194,9 @@ pub async fn standings(
     }
     let Some(state) = state else { return Ok(out) };
     let sql = format!(
-        "select distinct rule from {} where accounted = 1 order by rule",
-        state.table("segment")
+        "select distinct rule from {} s where {} order by rule",
+        state.table("segment"),
+        state.live_segment("s")
     );
     let stored = session.query(&sql).await?;
     for name in list_of_texts(&stored)? {
@@ -225,9 +226,15 @@ async fn timed(
         return Ok(standing);
     };
     let (segment, rule) = (state.table("segment"), state.text(&standing.name)?);
+    let newest = format!(
+        "select coalesce(max(pass), 0) from {segment} s where rule = {rule} and {}",
+        state.live_segment("s")
+    );
+    let pass = number(&session.query(&newest).await?, 0, 0)?;
     let sql = format!(
         "select s.opened_at, (select max(c.committed_at) from {chunk} c where c.segment_id = s.id) from {segment} s where s.rule = {rule} \
-         and s.accounted = 1 and s.pass = (select max(pass) from {segment} where rule = {rule} and accounted = 1)",
+         and {} and s.pass = {pass}",
+        state.live_segment("s"),
         chunk = state.table("chunk"),
     );
     let rows = session.query(&sql).await?;
@@ -237,7 +244,7 @@ async fn timed(
         }
     }
     standing.ledger = format!(
-        "from {chunk} where rule = {rule} and accounted = 1 and pass = (select max(pass) from {segment} where rule = {rule} and accounted = 1)",
+        "from {chunk} where rule = {rule} and accounted = 1 and pass = {pass}",
         chunk = state.table("chunk"),
     );
     if let Some(newest) = state.segments(session, &standing.name).await?.pop() {

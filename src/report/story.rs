@@ -17,7 +17,7 @@ pub struct Story {
     pub target: String,
     /// The source row's key.
     pub key: String,
-    /// `written`, `skipped` or `rejected`.
+    /// `written`, `skipped`, `rejected` or `taken back`.
     pub verdict: &'static str,
     /// `inserted`, `updated` or `unchanged`, of a written row.
     pub outcome: Option<&'static str>,
@@ -35,12 +35,35 @@ pub struct Story {
     pub message: Option<String>,
 }
 
-/// Finds the row by its key or by the id of a target row; the newest decision wins.
+/// Finds the row by its key or by the id of a target row; the newest decision that stands wins. A row that was
+/// only taken back says so.
 pub async fn story(
     session: &mut Session,
     state: State,
     rule: &str,
     row: &str,
+) -> Result<Option<Story>, StateError> {
+    let stands = state.live_chunk("c");
+    if let Some(story) = told(session, state, rule, row, &stands).await? {
+        return Ok(Some(story));
+    }
+    let undone = "c.accounted = 1 and c.kind in ('undo', 'undoing')";
+    let story = told(session, state, rule, row, undone).await?;
+    Ok(story.map(|story| Story {
+        verdict: "taken back",
+        outcome: None,
+        code: None,
+        message: None,
+        ..story
+    }))
+}
+
+async fn told(
+    session: &mut Session,
+    state: State,
+    rule: &str,
+    row: &str,
+    which: &str,
 ) -> Result<Option<Story>, StateError> {
     let id = row.parse::<uuid::Uuid>().ok();
     let mut before = i64::MAX;
@@ -51,7 +74,7 @@ pub async fn story(
         };
         let sql = format!(
             "select c.id, c.run_id, c.committed_at, s.target, {packed} from {} c join {} s on s.id = c.segment_id join {} m on m.chunk_id = c.id \
-             where c.rule = {} and c.accounted = 1 and c.id < {before} order by c.id desc limit {PAGE}",
+             where c.rule = {} and {which} and c.id < {before} order by c.id desc limit {PAGE}",
             state.table("chunk"),
             state.table("segment"),
             state.table("manifest"),

@@ -77,6 +77,23 @@ impl CodeCounts {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// The same rows taken away again.
+    #[must_use]
+    pub fn negated(mut self) -> Self {
+        for counts in [&mut self.skip, &mut self.reject, &mut self.note] {
+            counts.values_mut().for_each(|count| *count = -*count);
+        }
+        for sums in self.sums.values_mut() {
+            for sum in [&mut sums.written, &mut sums.skipped, &mut sums.rejected] {
+                *sum = sum.map(|sum| -sum);
+            }
+            for sum in sums.by_code.values_mut() {
+                sum.0 = sum.0.map(|sum| -sum);
+            }
+        }
+        self
+    }
+
     /// Adds another chunk's counts.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in [
@@ -205,6 +222,8 @@ impl State {
             gate_fp: newest.gate_fp.clone(),
             ..Account::default()
         };
+        // half taken back is not done, whatever the rest says
+        account.done &= self.open_undo(session, rule).await?.is_none();
         self.add_up(session, rule, &mut account).await?;
         (account.undecided, account.accepted) = self.open_and_accepted(session, rule).await?;
         Ok(account)
@@ -217,10 +236,11 @@ impl State {
         account: &mut Account,
     ) -> Result<(), StateError> {
         let which = format!(
-            "from {} where rule = {} and pass = {} and accounted = 1",
+            "from {} c where rule = {} and pass = {} and {}",
             self.table("chunk"),
             self.text(rule)?,
-            account.pass
+            account.pass,
+            self.live_chunk("c")
         );
         let sums = session
             .query(&format!(

@@ -51,6 +51,23 @@ impl Counts {
                 == self.inserted + self.updated + self.unchanged + self.skipped + self.rejected
     }
 
+    /// The same rows taken away again.
+    #[must_use]
+    pub fn negated(&self) -> Self {
+        Self {
+            base: -self.base,
+            filtered: -self.filtered,
+            read: -self.read,
+            inserted: -self.inserted,
+            updated: -self.updated,
+            unchanged: -self.unchanged,
+            skipped: -self.skipped,
+            rejected: -self.rejected,
+            target_rows: -self.target_rows,
+            kept: -self.kept,
+        }
+    }
+
     /// Adds another chunk's counts.
     pub fn add(&mut self, other: &Self) {
         self.base += other.base;
@@ -218,9 +235,10 @@ impl State {
         pass: i64,
     ) -> Result<Vec<Span>, StateError> {
         let sql = format!(
-            "select no, lo, hi from {} where rule = {} and pass = {pass} and accounted = 1 and kind = 'pass' order by no, id",
+            "select no, lo, hi from {} c where rule = {} and pass = {pass} and {} and kind = 'pass' order by no, id",
             self.table("chunk"),
-            self.text(rule)?
+            self.text(rule)?,
+            self.live_chunk("c")
         );
         let rows = session.query(&sql).await?;
         (0..rows.len())
@@ -250,11 +268,12 @@ impl State {
             Engine::Sqlite => "hex(m.packed)",
         };
         let sql = format!(
-            "select c.no, c.lo, c.hi, {packed}, c.id from {} c join {} m on m.chunk_id = c.id where c.rule = {} and c.pass = {pass} and c.accounted = 1 \
+            "select c.no, c.lo, c.hi, {packed}, c.id from {} c join {} m on m.chunk_id = c.id where c.rule = {} and c.pass = {pass} and {} \
              and c.kind = '{kind}' and c.id > {after} order by c.id limit {limit}",
             self.table("chunk"),
             self.table("manifest"),
-            self.text(rule)?
+            self.text(rule)?,
+            self.live_chunk("c")
         );
         let rows = session.query(&sql).await?;
         let mut found = Vec::new();

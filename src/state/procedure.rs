@@ -28,10 +28,12 @@ impl State {
         name: &str,
     ) -> Result<Option<String>, StateError> {
         let sql = format!(
-            "select hi from {} where rule = {} and pass = {pass} and kind = 'procedure' and lo = {} order by id desc limit 1",
+            "select hi from {} c where rule = {} and pass = {pass} and kind = 'procedure' and lo = {} and {} order by id desc limit 1",
             self.table("chunk"),
             self.text(rule)?,
             self.text(&serde_json::json!([name]).to_string())?,
+            // hooks' chunks stand outside the account
+            self.standing_chunk("c"),
         );
         let rows = session.query(&sql).await?;
         if rows.is_empty() {
@@ -73,8 +75,9 @@ impl State {
     ) -> Result<HashMap<String, Uuid>, StateError> {
         let mut known = HashMap::new();
         let rules = format!(
-            "select rule, max(pass) from {} where accounted = 1 and target in ({}, {}) group by rule",
+            "select rule, max(pass) from {} s where {} and target in ({}, {}) group by rule",
             self.table("segment"),
+            self.live_segment("s"),
             self.text(entity)?,
             self.text(&format!("public.{entity}"))?,
         );

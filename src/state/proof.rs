@@ -48,6 +48,12 @@ pub struct Writers {
 }
 
 impl Writers {
+    /// The transactions of another rule as well.
+    pub(super) fn join(&mut self, other: Self) {
+        self.xids.extend(other.xids);
+        self.provable = other.provable;
+    }
+
     /// True when one of our chunks is proved to have written the row last.
     pub fn wrote(&self, xmin: Option<&str>) -> bool {
         self.provable && xmin.is_some_and(|xmin| self.xids.contains(xmin))
@@ -75,7 +81,8 @@ impl State {
             .query(&format!(
                 "select s.rule, s.target, s.transform_fp, r.texts from {segment} s join {rule} r on r.rule = s.rule \
                  and r.transform_fp = s.transform_fp and r.gate_fp = s.gate_fp \
-                 where s.id in (select max(id) from {segment} where accounted = 1 group by rule) order by s.rule"
+                 where s.id in (select max(id) from {segment} live where {} group by rule) order by s.rule",
+                self.live_segment("live")
             ))
             .await?;
         let get = |row, column| text(&rows, row, column).map(Option::unwrap_or_default);
@@ -101,10 +108,11 @@ impl State {
     ) -> Result<Vec<ChunkLine>, StateError> {
         let sql = format!(
             "select c.id, c.kind, c.lo, c.hi, s.transform_fp from {} c join {} s on s.id = c.segment_id \
-             where c.rule = {} and c.accounted = 1 order by c.id",
+             where c.rule = {} and {} order by c.id",
             self.table("chunk"),
             self.table("segment"),
-            self.text(rule)?
+            self.text(rule)?,
+            self.live_chunk("c")
         );
         let rows = session.query(&sql).await?;
         (0..rows.len())
@@ -207,10 +215,12 @@ impl State {
         for ids in ids.chunks(1_000) {
             let list: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
             let sql = format!(
-                "select target_id, image from {} where rule = {} and target_id in ({}) order by chunk_id desc",
+                "select target_id, image from {} b where rule = {} and target_id in ({}) and target not in ('runner.quarantine', 'migration_mappings') \
+                 and not {} order by chunk_id desc",
                 self.table("before_image"),
                 self.text(rule)?,
-                list.join(",")
+                list.join(","),
+                self.taken_back("b")
             );
             let rows = session.query(&sql).await?;
             for row in 0..rows.len() {

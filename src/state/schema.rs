@@ -131,7 +131,7 @@ pub(super) fn ddl(state: State) -> String {
 
 /// Reads a packed manifest in the server, for the view `runner.ids` and for people with psql.
 /// The layout is described in `manifest.rs`.
-const UNPACK: &str = r"
+const UNPACK: &str = r#"
 create function runner.unpack(packed bytea) returns table (key text, verdict text, outcome text, id uuid)
 language plpgsql immutable as $$
 -- a stored value is decompressed again at each touch; one that was just made is not
@@ -160,11 +160,15 @@ revoke all on function runner.unpack(bytea) from public;
 create view runner.ids as
   -- a row that was judged again counts as it was judged last
   with again as materialized (select c.rule, c.pass, c.id, u.key from runner.chunk c join runner.manifest m on m.chunk_id = c.id,
-    lateral runner.unpack(m.packed) u where c.accounted = 1 and c.kind in ('retry', 'later'))
+    lateral runner.unpack(m.packed) u where c.accounted = 1 and c.kind in ('retry', 'later')
+    and not exists (select 1 from runner.chunk d where d.kind = 'undo' and d.rule = c.rule and d.lo = '["' || c.id || '"]'))
   select c.rule, s.target, u.key as legacy_key, u.id, c.run_id, c.id as chunk_id
   from runner.chunk c join runner.segment s on s.id = c.segment_id join runner.manifest m on m.chunk_id = c.id, lateral runner.unpack(m.packed) u
-  where c.accounted = 1 and u.id is not null
-    and c.pass = (select max(s2.pass) from runner.segment s2 where s2.rule = c.rule and s2.accounted = 1)
+  where c.accounted = 1 and u.id is not null and c.kind not in ('undo', 'undoing')
+    -- what was taken back does not count
+    and not exists (select 1 from runner.chunk d where d.kind = 'undo' and d.rule = c.rule and d.pass = c.pass and d.no = c.no and d.lo = '["' || c.id || '"]')
+    and c.pass = (select max(s2.pass) from runner.segment s2 where s2.rule = c.rule and s2.accounted = 1 and s2.kind <> 'undo'
+      and not exists (select 1 from runner.segment d where d.kind = 'undo' and d.complete = 1 and d.rule = s2.rule and d.snapshot = 'run ' || s2.run_id))
     and not exists (select 1 from again a where a.rule = c.rule and a.pass = c.pass and a.key = u.key and a.id > c.id);
 revoke all on runner.ids from public;
-";
+"#;

@@ -16,6 +16,8 @@ pub enum Kind {
     Procedure,
     /// Quarantined rows judged again.
     Retry,
+    /// A run taken back: `run N` is its snapshot.
+    Undo,
 }
 
 impl Kind {
@@ -27,6 +29,7 @@ impl Kind {
             Self::Trial => "trial",
             Self::Procedure => "procedure",
             Self::Retry => "retry",
+            Self::Undo => "undo",
         }
     }
 }
@@ -111,17 +114,18 @@ impl State {
         Ok(())
     }
 
-    /// The segments of a rule that count, oldest first.
+    /// The segments of a rule that count, oldest first; those that were taken back do not.
     pub async fn segments(
         self,
         session: &mut Session,
         rule: &str,
     ) -> Result<Vec<SegmentRecord>, StateError> {
         let sql = format!(
-            "select id, run_id, target, pass, kind, snapshot, source_time, base, read_rows, transform_fp, gate_fp, complete from {} \
-             where rule = {} and accounted = 1 order by id",
+            "select id, run_id, target, pass, kind, snapshot, source_time, base, read_rows, transform_fp, gate_fp, complete from {} s \
+             where rule = {} and {} order by id",
             self.table("segment"),
-            self.text(rule)?
+            self.text(rule)?,
+            self.live_segment("s")
         );
         let rows = session.query(&sql).await?;
         let get = |row, column| text(&rows, row, column).map(Option::unwrap_or_default);

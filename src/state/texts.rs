@@ -13,10 +13,11 @@ impl State {
     ) -> Result<Option<Vec<(String, String)>>, StateError> {
         let sql = format!(
             "select r.texts from {} s join {} r on r.rule = s.rule and r.transform_fp = s.transform_fp \
-             and r.gate_fp = s.gate_fp where s.accounted = 1 and s.rule = {} order by s.id desc limit 1",
+             and r.gate_fp = s.gate_fp where s.rule = {} and {} order by s.id desc limit 1",
             self.table("segment"),
             self.table("rule"),
-            self.text(rule)?
+            self.text(rule)?,
+            self.live_segment("s")
         );
         let rows = session.query(&sql).await?;
         if rows.is_empty() {

@@ -1,0 +1,145 @@
+//! What an undo is about, and why it may not be: decided before anything is written.
+
+use std::sync::Arc;
+
+use super::Undo;
+use crate::catalog::{Rights, referrers, table};
+use crate::commit::{Tracking, Undoing, tracking};
+use crate::db::{Session, TableName};
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::pipeline::RunError;
+use crate::state::{Kind, Part, SegmentRecord, State};
+use crate::target::Destination;
+
+/// Segments whose chunks list the ids that they inserted and keep images of what they changed.
+const KNOWN: [Kind; 5] = [
+    Kind::Pass,
+    Kind::Sweep,
+    Kind::Trial,
+    Kind::Procedure,
+    Kind::Retry,
+];
+
+/// The tables of the run that was asked for, the last one first.
+pub(super) async fn parts(
+    state: State,
+    session: &mut Session,
+    asked: &Undo,
+) -> Result<Vec<Part>, RunError> {
+    let run = asked.run;
+    let Some(past) = state.past_run(session, run).await? else {
+        return Err(Diagnostic::error(format!("there is no run {run}"))
+            .hint("`runner status` names the last run, `runner report` lists them; a dry run is none: it wrote nothing")
+            .into());
+    };
+    if past.command == "undo" {
+        return Err(
+            Diagnostic::error(format!("run {run} is itself an undo; nothing was written"))
+                .hint("what it took back comes again with `runner run`, under the same ids")
+                .into(),
+        );
+    }
+    let mut parts = state.parts(session, run).await?;
+    for name in &asked.rules {
+        if !parts.iter().any(|part| part.rule == *name) {
+            let names = parts.iter().map(|part| part.rule.as_str());
+            let problem = Diagnostic::error(format!(
+                "run {run} did nothing to the table of a rule `{name}`; nothing was written"
+            ));
+            return Err(match did_you_mean(name, names) {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem.hint(format!("take back all that it did: runner undo {run}")),
+            }
+            .into());
+        }
+    }
+    parts.retain(|part| asked.rules.is_empty() || asked.rules.contains(&part.rule));
+    for part in parts.iter().filter(|part| part.undone_by.is_none()) {
+        if let Some(kind) = part
+            .kinds
+            .iter()
+            .find(|kind| !KNOWN.iter().any(|known| known.word() == kind.as_str()))
+        {
+            return Err(Diagnostic::error(format!(
+                "run {run} is a {kind} of `{}`, which this version cannot take back; nothing was written",
+                part.rule
+            ))
+            .into());
+        }
+        if let Some((later, rule)) = state.later_run(session, run, &part.target).await? {
+            return Err(Diagnostic::error(format!(
+                "run {later} worked on `{}` after run {run}; nothing was written",
+                part.target
+            ))
+            .note("the account of a table is taken back from its end, or it would no longer add up")
+            .hint(format!(
+                "take that one back first: runner undo {later} {rule}"
+            ))
+            .into());
+        }
+    }
+    Ok(parts)
+}
+
+/// The table, who refers to it, and the rights to change it.
+pub(super) async fn undoing(
+    state: State,
+    session: &mut Session,
+    part: &Part,
+    asked: &Undo,
+) -> Result<Undoing, RunError> {
+    let name = TableName::parse(&part.target);
+    let engine = state.engine();
+    let shape = table(session, &name).await?;
+    let to = shape.and_then(|shape| Destination::new(None, &[], Arc::new(shape), engine));
+    let Some(to) = to else {
+        return Err(Diagnostic::error(format!(
+            "the target has no table `{name}` with a uuid primary key any more: the rows of run {} cannot be found there",
+            asked.run
+        ))
+        .into());
+    };
+    let Rights { update, delete, .. } = to.table.rights;
+    if !(asked.dry_run || update && delete) {
+        return Err(Diagnostic::error(format!(
+            "this role may not take rows out of `{name}`; nothing of it was written"
+        ))
+        .hint(format!(
+            "undo as the owner of the table, or: grant update, delete on {name} to the role, until it is done"
+        ))
+        .into());
+    }
+    Ok(Undoing {
+        state,
+        run: 0,
+        epoch: 0,
+        segment: 0,
+        undone: asked.run,
+        rule: part.rule.clone(),
+        pass: part.pass,
+        target: part.target.clone(),
+        referrers: referrers(session, &name).await?,
+        mappings: Tracking::look(session, tracking::MAPPINGS).await?.known(),
+        to,
+    })
+}
+
+/// The segment of an undo: `run N` stands where others name the snapshot that they read.
+pub(super) fn segment(part: &Part, undone: i64) -> SegmentRecord {
+    SegmentRecord {
+        id: 0,
+        run: 0,
+        rule: part.rule.clone(),
+        target: part.target.clone(),
+        pass: part.pass,
+        kind: Kind::Undo,
+        accounted: part.accounted,
+        snapshot: format!("run {undone}"),
+        source_time: String::new(),
+        base: 0,
+        read: 0,
+        transform_fp: part.transform_fp.clone(),
+        gate_fp: part.gate_fp.clone(),
+        complete: false,
+    }
+}
