@@ -4,7 +4,7 @@
 
 mod plan;
 
-use std::sync::Arc;
+pub(super) use plan::half_undone;
 
 use serde::Serialize;
 
@@ -15,10 +15,7 @@ use crate::commit::{
 use crate::config::Config;
 use crate::db::{Engine, Role, Session};
 use crate::diagnostic::Diagnostic;
-use crate::rule::Rule;
-use crate::state::{
-    Claim, Part, RunRecord, SegmentRecord, State, StateError, UndoLine, host_name, os_user,
-};
+use crate::state::{Claim, Part, SegmentRecord, State, StateError, UndoLine};
 
 /// What was asked for.
 #[derive(Clone, Debug)]
@@ -115,7 +112,7 @@ pub async fn undo(
         tables(&mut world, &parts, &mut undone).await?;
         return Ok(undone);
     }
-    let record = record(asked, &mut reader).await?;
+    let record = plan::record(asked, &mut reader).await?;
     let lock = Session::open(url, Role::TargetWriter).await?;
     let claim = Claim::take(state, lock, &record).await?;
     let mut writer = Session::open(url, Role::TargetWriter).await?;
@@ -137,8 +134,8 @@ pub async fn undo(
                 would: Would::new(),
             };
             let done = tables(&mut world, &parts, &mut undone).await;
-            world.seal().await?;
-            done
+            let sealed = world.seal().await;
+            done.and(sealed)
         }
         Err(error) => Err(error),
     };
@@ -154,27 +151,6 @@ pub async fn undo(
     Ok(undone)
 }
 
-/// Rules of which a run was half taken back: until that is through, nothing else may touch their tables.
-pub(super) async fn half_undone(
-    state: State,
-    session: &mut Session,
-    rules: &[Arc<Rule>],
-) -> Result<Vec<Diagnostic>, RunError> {
-    let mut refused = Vec::new();
-    for rule in rules {
-        if let Some(run) = state.open_undo(session, &rule.name).await? {
-            refused.push(
-                Diagnostic::error(format!(
-                    "run {run} is half taken back from the table of `{}`; nothing was written now",
-                    rule.name
-                ))
-                .hint(format!("take it back to the end first: runner undo {run}")),
-            );
-        }
-    }
-    Ok(refused)
-}
-
 fn already(part: &Part) -> UndoneRule {
     UndoneRule {
         rule: part.rule.clone(),
@@ -185,28 +161,6 @@ fn already(part: &Part) -> UndoneRule {
         kept: vec![],
         undone_by: part.undone_by,
     }
-}
-
-async fn record(asked: &Undo, reader: &mut Session) -> Result<RunRecord, RunError> {
-    let user = match reader.engine() {
-        Engine::Postgres => "select current_user, current_setting('server_version')",
-        Engine::Sqlite => "select '', 'SQLite ' || sqlite_version()",
-    };
-    let rows = reader.query(user).await?;
-    let cell = |column| {
-        let text = rows.text(0, column).and_then(Result::ok);
-        text.map(std::borrow::Cow::into_owned).unwrap_or_default()
-    };
-    Ok(RunRecord {
-        command: "undo".to_owned(),
-        options: serde_json::json!({ "undo": asked.run, "rules": asked.rules, "batch_rows": asked.batch_rows }).to_string(),
-        os_user: os_user(),
-        host: host_name(),
-        pid: std::process::id(),
-        target_user: cell(0),
-        target_server: cell(1),
-        ..RunRecord::default()
-    })
 }
 
 async fn tables(

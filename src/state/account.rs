@@ -81,7 +81,9 @@ impl CodeCounts {
     #[must_use]
     pub fn negated(mut self) -> Self {
         for counts in [&mut self.skip, &mut self.reject, &mut self.note] {
-            counts.values_mut().for_each(|count| *count = -*count);
+            for count in counts.values_mut() {
+                *count = -*count;
+            }
         }
         for sums in self.sums.values_mut() {
             for sum in [&mut sums.written, &mut sums.skipped, &mut sums.rejected] {

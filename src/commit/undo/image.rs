@@ -65,7 +65,12 @@ pub(super) async fn restore(
 
 /// Columns that are not as the image has them; what the database computes, and columns that are newer than
 /// the image, are left out.
-fn differences(to: &Destination, found: &Found, id: uuid::Uuid, image: &Value) -> Vec<usize> {
+pub(super) fn differences(
+    to: &Destination,
+    found: &Found,
+    id: uuid::Uuid,
+    image: &Value,
+) -> Vec<usize> {
     let Some(row) = found.row(id) else {
         return vec![];
     };

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::image::differences;
 use super::{Portion, TakenBack, Undoing, inserted};
 use crate::commit::CommitError;
 use crate::db::{DbError, Engine, ErrorKind, Session, TableName, ident};
@@ -151,8 +152,14 @@ pub(super) async fn sort(
         }
     }
     let mut restore = Vec::new();
+    let changed: Vec<Uuid> = images.keys().copied().collect();
+    let found = find(session, &what.to, &Lookup::Ids(changed)).await?;
     for (id, image) in images {
-        if !there.contains_key(&id) {
+        let as_it_was =
+            found.row(id).is_some() && differences(&what.to, &found, id, &image).is_empty();
+        if as_it_was {
+            // it was only there, beside new rows of the same key
+        } else if !there.contains_key(&id) {
             gone += 1;
         } else if edited(&id) {
             keep(id, "edited", None);
@@ -179,8 +186,6 @@ pub(super) async fn sort(
         }
     }
     remove.retain(|id| !held.contains_key(id));
-    let ids: Vec<Uuid> = restore.iter().map(|(id, _)| *id).collect();
-    let found = find(session, &what.to, &Lookup::Ids(ids)).await?;
     if let Some(would) = would {
         let taken = would.entry(what.to.table.name.clone()).or_default();
         taken.extend(&remove);

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::Undo;
 use crate::catalog::{Rights, referrers, table};
 use crate::commit::{Tracking, Undoing, tracking};
-use crate::db::{Session, TableName};
+use crate::db::{Engine, Session, TableName};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::pipeline::RunError;
-use crate::state::{Kind, Part, SegmentRecord, State};
+use crate::rule::Rule;
+use crate::state::{Kind, Part, RunRecord, SegmentRecord, State, host_name, os_user};
 use crate::target::Destination;
 
 /// Segments whose chunks list the ids that they inserted and keep images of what they changed.
@@ -142,4 +143,48 @@ pub(super) fn segment(part: &Part, undone: i64) -> SegmentRecord {
         gate_fp: part.gate_fp.clone(),
         complete: false,
     }
+}
+
+/// Rules of which a run was half taken back: until that is through, nothing else may touch their tables.
+pub(in crate::pipeline) async fn half_undone(
+    state: State,
+    session: &mut Session,
+    rules: &[Arc<Rule>],
+) -> Result<Vec<Diagnostic>, RunError> {
+    let mut refused = Vec::new();
+    for rule in rules {
+        if let Some(run) = state.open_undo(session, &rule.name).await? {
+            refused.push(
+                Diagnostic::error(format!(
+                    "run {run} is half taken back from the table of `{}`; nothing was written now",
+                    rule.name
+                ))
+                .hint(format!("take it back to the end first: runner undo {run}")),
+            );
+        }
+    }
+    Ok(refused)
+}
+
+/// What is kept of the undo as a run.
+pub(super) async fn record(asked: &Undo, reader: &mut Session) -> Result<RunRecord, RunError> {
+    let user = match reader.engine() {
+        Engine::Postgres => "select current_user, current_setting('server_version')",
+        Engine::Sqlite => "select '', 'SQLite ' || sqlite_version()",
+    };
+    let rows = reader.query(user).await?;
+    let cell = |column| {
+        let text = rows.text(0, column).and_then(Result::ok);
+        text.map(std::borrow::Cow::into_owned).unwrap_or_default()
+    };
+    Ok(RunRecord {
+        command: "undo".to_owned(),
+        options: serde_json::json!({ "undo": asked.run, "rules": asked.rules, "batch_rows": asked.batch_rows }).to_string(),
+        os_user: os_user(),
+        host: host_name(),
+        pid: std::process::id(),
+        target_user: cell(0),
+        target_server: cell(1),
+        ..RunRecord::default()
+    })
 }
