@@ -19,6 +19,8 @@ mod retry;
 mod screen;
 mod setup;
 mod signals;
+mod sink;
+mod state;
 mod status;
 mod test;
 mod undo;
@@ -69,6 +71,7 @@ enum Command {
     Why(why::WhyArgs),
     Report(report::ReportArgs),
     Print(print::PrintArgs),
+    State(state::StateArgs),
 }
 
 /// The commands by what one does with them; a test holds this against the real list.
@@ -78,7 +81,15 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Move rows", &["plan", "exec", "run", "retry", "undo"]),
     (
         "Prove it",
-        &["status", "verify", "quarantine", "why", "report", "print"],
+        &[
+            "status",
+            "verify",
+            "quarantine",
+            "why",
+            "report",
+            "print",
+            "state",
+        ],
     ),
 ];
 
@@ -117,6 +128,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Failure> {
             | Command::Quarantine(_)
             | Command::Why(_)
             | Command::Verify(_)
+            | Command::State(_)
     );
     let mut answer = answer(&cli.global, cli.command).await?;
     if names_commands {
@@ -144,6 +156,7 @@ async fn answer(global: &Global, command: Command) -> Result<Answer, Failure> {
         Command::Why(args) => why::run(global, &args).await,
         Command::Report(args) => report::run(global, &args).await,
         Command::Print(args) => Ok(print::run(&args)),
+        Command::State(args) => state::run(global, &args).await,
     }
 }
 

@@ -7,6 +7,7 @@
 mod acceptance;
 mod account;
 mod chunk;
+mod handover;
 mod image;
 mod later;
 mod live;
@@ -26,6 +27,7 @@ pub use acceptance::{Acceptance, Accepted, Decision};
 pub use account::{Account, CodeCounts, Exact, Sums};
 pub(crate) use chunk::from_hex;
 pub use chunk::{ChunkRecord, Counts, Span};
+pub use handover::HANDOVER;
 pub use later::Later;
 pub use manifest::{Entry, Manifest, Outcome};
 pub use procedure::Stated;

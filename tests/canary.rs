@@ -167,6 +167,11 @@ fn a_canary_in_every_private_column_is_heard_nowhere() {
         &["verify", "--json"],
         &["retry"],
         &["retry", "treatment_discussions", "--json"],
+        &["undo", "1", "--dry-run"],
+        &["undo", "99", "--json"],
+        &["state", "export"],
+        &["state", "export", "-o", "state.jsonl"],
+        &["state", "purge"],
         &["diff", "brackets"],
         &["diff", "technicians", "--json"],
         &["quarantine", "list", "technicians"],
@@ -180,6 +185,7 @@ fn a_canary_in_every_private_column_is_heard_nowhere() {
         let _ = run(arguments);
     }
     silent("report.html", &project.read("report.html"));
+    silent("state.jsonl", &project.read("state.jsonl"));
     for format in ["html", "md", "json", "txt"] {
         run(&["report", "--format", format]).ends_with(0);
     }
@@ -200,6 +206,19 @@ fn a_canary_in_every_private_column_is_heard_nowhere() {
         0,
         "a password is in the state"
     );
+    undone(&run, &project);
+}
+
+/// The last runs, one after the other: looked at, then taken back.
+fn undone(run: &impl Fn(&[&str]) -> crate::support::Output, project: &Project) {
+    let last = project.target.count("select max(id) from runner.run");
+    let mut taken_back = 0;
+    for number in (last - 8..=last).rev() {
+        let number = number.to_string();
+        let _ = run(&["undo", &number, "--dry-run", "--json"]);
+        taken_back += usize::from(run(&["undo", &number]).code == 0);
+    }
+    assert!(taken_back > 3, "{taken_back} undos");
 }
 
 /// What the REPL shows of rows by itself is masked; `run` fails the test when it is not.

@@ -48,6 +48,7 @@ mod rerun;
 mod retry;
 mod scale1;
 mod seed_classes;
+mod state;
 mod supabase;
 mod support;
 mod tracking;

@@ -129,6 +129,22 @@ pub(super) fn ddl(state: State) -> String {
     sql
 }
 
+/// Everything out again, each thing by its name: what somebody else hung on it makes this fail.
+pub(super) fn drop_sql(state: State) -> String {
+    let tables: Vec<String> = TABLES.iter().map(|(name, _)| state.table(name)).collect();
+    match state.engine() {
+        Engine::Postgres => format!(
+            "drop view runner.ids; drop function runner.unpack(bytea); drop table {}; drop schema runner",
+            tables.join(", ")
+        ),
+        Engine::Sqlite => tables
+            .iter()
+            .map(|table| format!("drop table {table}"))
+            .collect::<Vec<_>>()
+            .join(";"),
+    }
+}
+
 /// Reads a packed manifest in the server, for the view `runner.ids` and for people with psql.
 /// The layout is described in `manifest.rs`.
 const UNPACK: &str = r#"

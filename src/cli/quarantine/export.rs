@@ -2,18 +2,16 @@
 //! programs elsewhere. JSON lines are exact; CSV is safe to open in a spreadsheet.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use crate::cli::exit::Failure;
-use crate::cli::screen::{self, Answer, count};
+use crate::cli::screen::{Answer, count};
 use crate::cli::setup::{self, Global};
+use crate::cli::sink::Sink;
 use crate::db::Session;
-use crate::diagnostic::Diagnostic;
 use crate::state::{Quarantined, State};
 
 /// Rows read at once.
@@ -226,59 +224,6 @@ fn field(text: Option<&str>) -> String {
         return format!("\"{safe}{}\"", text.replace('"', "\"\""));
     }
     text.to_owned()
-}
-
-/// Where an export goes. A file is there whole or not at all.
-enum Sink {
-    Stdout,
-    File { partial: PathBuf, file: fs::File },
-}
-
-impl Sink {
-    fn file(path: &Path) -> Result<Self, Failure> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.part", std::process::id()));
-        let partial = path.with_file_name(name);
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&partial).map_err(|e| unwritable(path, &e))?;
-        Ok(Self::File { partial, file })
-    }
-
-    fn write(&mut self, text: &str) -> Result<(), Failure> {
-        match self {
-            Self::Stdout => screen::out(text),
-            Self::File { partial, file } => {
-                file.write_all(text.as_bytes())
-                    .map_err(|e| unwritable(partial, &e))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(self, path: Option<&Path>) -> Result<(), Failure> {
-        if let (Self::File { partial, file }, Some(path)) = (&self, path) {
-            file.sync_all()
-                .and_then(|()| fs::rename(partial, path))
-                .map_err(|e| unwritable(path, &e))?;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Sink {
-    /// What was not finished is nobody's; after a rename there is nothing of this name.
-    fn drop(&mut self) {
-        if let Self::File { partial, .. } = self {
-            let _ = fs::remove_file(partial);
-        }
-    }
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    Diagnostic::error(format!("cannot write {}: {error}", path.display())).into()
 }
 
 #[cfg(test)]
