@@ -323,7 +323,8 @@ pub async fn run(
         "failed"
     };
     world.untrack(stopped).await;
-    world.seal().await?;
+    // a broken session at the end must not hide why it ended
+    let sealed = world.seal().await;
     crate::db::failpoint("run.finish");
     let ending = match &options.retry {
         _ if result.is_err() => Ending::Failed,
@@ -337,6 +338,7 @@ pub async fn run(
     };
     let finished = claimed.claim.finish(state, status, exit).await;
     result?;
+    sealed?;
     finished?;
     Ok(outcome)
 }

@@ -30,6 +30,7 @@ mod dry_run;
 mod edit;
 mod errors;
 mod fitness;
+mod faults;
 mod ids;
 mod init;
 mod keys;

@@ -11,7 +11,7 @@ mod release;
 mod server;
 mod supabase;
 
-pub use database::{Db, Engine};
+pub use database::{Db, Engine, Session};
 pub use dump::{canonical_dump, columns, quarantine_dump};
 pub use people::PEOPLE_ACCOUNTS;
 pub use process::{Output, Running, run_limited};
