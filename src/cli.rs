@@ -22,6 +22,7 @@ mod signals;
 mod sink;
 mod state;
 mod status;
+mod sync;
 mod test;
 mod undo;
 mod verify;
@@ -65,6 +66,7 @@ enum Command {
     Run(migrate::RunArgs),
     Retry(retry::RetryArgs),
     Undo(undo::UndoArgs),
+    Sync(sync::SyncArgs),
     Status(status::StatusArgs),
     Verify(verify::VerifyArgs),
     Quarantine(quarantine::QuarantineArgs),
@@ -78,7 +80,7 @@ enum Command {
 const GROUPS: &[(&str, &[&str])] = &[
     ("Try", &["demo"]),
     ("Write rules", &["init", "check", "test", "diff", "repl"]),
-    ("Move rows", &["plan", "exec", "run", "retry", "undo"]),
+    ("Move rows", &["plan", "exec", "run", "retry", "sync", "undo"]),
     (
         "Prove it",
         &[
@@ -124,6 +126,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Failure> {
             | Command::Run(_)
             | Command::Retry(_)
             | Command::Undo(_)
+            | Command::Sync(_)
             | Command::Status(_)
             | Command::Quarantine(_)
             | Command::Why(_)
@@ -150,6 +153,7 @@ async fn answer(global: &Global, command: Command) -> Result<Answer, Failure> {
         Command::Run(args) => migrate::run(global, args).await,
         Command::Retry(args) => retry::run(global, &args).await,
         Command::Undo(args) => undo::run(global, &args).await,
+        Command::Sync(args) => sync::run(global, &args).await,
         Command::Status(args) => status::run(global, &args).await,
         Command::Verify(args) => verify::run(global, &args).await,
         Command::Quarantine(args) => quarantine::run(global, &args).await,

@@ -6,6 +6,8 @@
 mod adopt;
 mod again;
 mod attempt;
+mod before;
+mod conflict;
 mod defer;
 mod evidence;
 mod fate;
@@ -19,8 +21,10 @@ pub mod tracking;
 mod transaction;
 mod turn;
 mod undo;
+mod withdraw;
 
 pub use again::Decided;
+pub use before::Before;
 pub use evidence::Masker;
 pub use fate::{Changes, Fate, Fates};
 pub use land::{Landed, Writer};
@@ -28,6 +32,7 @@ pub use prior::Prior;
 pub use tracking::{ControlLine, Tracking};
 pub use turn::{Turn, Turns};
 pub use undo::{Kept, Portion, TakenBack, Undoing, Would};
+pub use withdraw::{Keepers, Leaving, keepers};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -16,6 +16,7 @@ mod judge;
 mod kept;
 mod known;
 mod mode;
+mod options;
 mod procedure;
 mod reader;
 mod reconcile;
@@ -24,16 +25,20 @@ mod second;
 mod segment;
 mod streams;
 mod sweep;
+mod sync;
 mod table;
 mod tracking;
 mod undo;
 
 pub use ending::Ending;
 pub use error::RunError;
+pub use options::{Options, Syncing};
 pub use procedure::no_trial;
 pub use retry::{Moved, Retried};
 pub use undo::{Undo, Undone, UndoneRule, undo};
+pub use sync::{Conflict, Left, Synced, Withdrawn};
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -47,35 +52,6 @@ use crate::plan::{Job, Known, Step, order, unfilled};
 use crate::rule::{Rule, RuleSet};
 use crate::source::{Snapshot, Source};
 use crate::state::{Account, CodeCounts, Counts, State};
-
-/// What was asked for.
-#[derive(Clone, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an option of its own on the command line"
-)]
-pub struct Options {
-    /// `run`, `exec` …: recorded with the run.
-    pub command: &'static str,
-    /// Everything but the writes.
-    pub dry_run: bool,
-    /// Only so many source rows, outside the table's account.
-    pub limit: Option<u64>,
-    /// Only this key, outside the table's account.
-    pub row: Option<String>,
-    /// Forget checkpoints and read everything again.
-    pub restart: bool,
-    /// Go on although the rule's *transform* changed.
-    pub accept_rule_change: bool,
-    /// Connections that commit.
-    pub writers: usize,
-    /// Base rows per chunk.
-    pub batch_rows: u64,
-    /// Measure where the time goes.
-    pub profile: bool,
-    /// Only quarantined rows: all of these rules, and of any other rule those that wait for a row that arrives.
-    pub retry: Option<Vec<String>>,
-}
 
 /// What happens, for whoever watches.
 #[derive(Clone, Copy, Debug)]
@@ -178,6 +154,8 @@ pub struct RuleOutcome {
     pub spent: Spent,
     /// In a retry: what became of the rows.
     pub retried: Option<Retried>,
+    /// In a sync: what it found besides rows to write.
+    pub synced: Option<Synced>,
 }
 
 /// What a run came to.
@@ -217,6 +195,8 @@ struct World<'a> {
     next_chunk: i64,
     /// In a retry: keys that came since the tables were complete, by target table, with their chunks.
     arrived: retry::Arrived,
+    /// In a sync that removes rows: how the tables with withdrawn rows were compared.
+    leaving: HashMap<String, Arc<crate::commit::Ledger>>,
     /// The old scripts' table of progress.
     control: tracking::Control,
     /// Connections that commit; as many as the target has room for.
@@ -239,7 +219,7 @@ pub async fn run(
     let mut target = Session::open(target_url, Role::TargetReader).await?;
     let state = State::new(target.engine());
     let exists = claim::readable(state, &mut target, options.dry_run, watcher).await?;
-    if options.retry.is_some() && exists {
+    if (options.retry.is_some() || options.sync.is_some()) && exists {
         rules = retry::with_children(state, &mut target, rules, all).await?;
         rules = order(&rules).map_err(RunError::Refused)?;
     }
@@ -294,6 +274,7 @@ pub async fn run(
         known: Known::new(),
         next_chunk: 1,
         arrived: retry::Arrived::new(),
+        leaving: HashMap::new(),
         control: tracking::Control::default(),
         writers: options.writers.max(1),
     };
@@ -356,18 +337,25 @@ async fn tables(
     steps: Vec<Work>,
     outcome: &mut Outcome,
 ) -> Result<(), RunError> {
+    let mut done = Vec::new();
     for work in steps {
         if world.stop.asked() {
             outcome.interrupted = true;
             break;
         }
-        let done = match work {
-            Work::Step(step) => table::run(world, *step).await?,
-            Work::Job(job) => procedure::run(world, &job).await?,
-        };
-        outcome.rules.push(done);
+        match work {
+            Work::Step(mut step) => {
+                outcome.rules.push(table::run(world, &mut step).await?);
+                done.push((*step, outcome.rules.len() - 1));
+            }
+            Work::Job(job) => outcome.rules.push(procedure::run(world, &job).await?),
+        }
     }
     outcome.interrupted |= world.stop.asked();
+    if world.options.sync.is_some() && !outcome.interrupted {
+        sync::settle(world, &mut done, &mut outcome.rules).await?;
+        outcome.interrupted |= world.stop.asked();
+    }
     Ok(())
 }
 

@@ -20,6 +20,7 @@ mod run;
 mod schema;
 mod seal;
 mod segment;
+mod standing;
 mod texts;
 mod undone;
 
@@ -39,6 +40,7 @@ pub use schema::VERSION;
 pub use seal::ROOT;
 pub use segment::{Kind, SegmentRecord};
 pub use undone::{Part, PastRun, UndoLine};
+pub use standing::{Standing, Why};
 
 use crate::db::{DbError, Engine, Session, literal};
 use crate::row::Rows;
@@ -135,7 +137,11 @@ impl State {
         if !self.exists(session).await? {
             session.execute(&schema::ddl(self)).await?;
         }
-        self.check_version(session).await
+        self.check_version(session).await?;
+        if !self.has_standing(session).await? {
+            session.execute(&schema::added(self)).await?;
+        }
+        Ok(())
     }
 
     /// Refuses a state of a newer version.

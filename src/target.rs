@@ -5,10 +5,12 @@
 mod existing;
 mod guilty;
 mod questions;
+mod referred;
 mod write;
 
 pub use existing::{Found, Lookup, find, normalise};
 pub use guilty::{Piece, guilty};
+pub use referred::referred;
 pub use write::{insert, update_sql};
 
 use std::sync::Arc;

@@ -159,6 +159,13 @@ fn a_canary_in_every_private_column_is_heard_nowhere() {
         "known",
     ])
     .ends_with(0);
+    // What people edited is as private as what the source has.
+    project.target.exec(&format!(
+        "update treatment_discussions set content = content || '{CANARY} here'; update brackets set name = name || '{CANARY} here'"
+    ));
+    project.source.exec(
+        "update dispatch_comment set text = text || ' and there'; delete from dispatch_payment where id % 3 = 0",
+    );
     for arguments in [
         &["test"][..],
         &["test", "--json"],
@@ -172,6 +179,10 @@ fn a_canary_in_every_private_column_is_heard_nowhere() {
         &["state", "export"],
         &["state", "export", "-o", "state.jsonl"],
         &["state", "purge"],
+        &["sync", "--dry-run", "-v"],
+        &["sync", "--deletes"],
+        &["sync", "--json"],
+        &["quarantine", "list"],
         &["diff", "brackets"],
         &["diff", "technicians", "--json"],
         &["quarantine", "list", "technicians"],

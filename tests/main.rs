@@ -52,6 +52,7 @@ mod seed_classes;
 mod state;
 mod supabase;
 mod support;
+mod sync;
 mod tracking;
 mod undo;
 mod values;

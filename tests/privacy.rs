@@ -56,6 +56,9 @@ fn no_private_value_is_printed_by_any_command() {
         &["quarantine", "show", "clients", "3", "--json"],
         &["run", "--restart", "--json"],
         &["run", "--dry-run"],
+        &["sync", "--dry-run"],
+        &["sync", "--deletes", "--json"],
+        &["sync"],
         &["report", "-o", "report.html"],
         &["report", "--format", "json", "-o", "report.json"],
     ];

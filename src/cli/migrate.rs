@@ -73,6 +73,9 @@ pub(super) struct How {
     /// Only what is in quarantine: set by `runner retry`
     #[arg(skip)]
     pub(super) retry: bool,
+    /// Compare with what was written, and whether to remove what is withdrawn: set by `runner sync`
+    #[arg(skip)]
+    pub(super) sync: Option<bool>,
 }
 
 pub(super) async fn exec(global: &Global, args: ExecArgs) -> Result<Answer, Failure> {
@@ -121,6 +124,10 @@ pub(super) async fn migrate(
         retry: how
             .retry
             .then(|| asked.rules.iter().map(|rule| rule.name.clone()).collect()),
+        sync: how.sync.map(|deletes| pipeline::Syncing {
+            rules: asked.rules.iter().map(|rule| rule.name.clone()).collect(),
+            deletes,
+        }),
     };
     let progress = Progress::new(global.json);
     let stop = Stop::new();
@@ -250,7 +257,7 @@ fn profile(rules: &[RuleOutcome]) -> String {
     table(&head, &[1, 2, 3, 4, 5], lines)
 }
 
-fn word(rule: &RuleOutcome) -> &'static str {
+pub(super) fn word(rule: &RuleOutcome) -> &'static str {
     match rule.what {
         What::Done => "already done",
         What::Ran if rule.account.done => "done",
@@ -262,7 +269,7 @@ fn word(rule: &RuleOutcome) -> &'static str {
 }
 
 /// One sentence that says what to do next.
-fn closing(outcome: &Outcome, how: &How) -> String {
+pub(super) fn closing(outcome: &Outcome, how: &How) -> String {
     let total = |f: fn(&RuleOutcome) -> i64| outcome.rules.iter().map(f).sum::<i64>();
     let undecided = total(|r| r.account.undecided);
     if outcome.interrupted {
@@ -307,7 +314,7 @@ fn closing(outcome: &Outcome, how: &How) -> String {
     "done, every row is decided: `runner report`".into()
 }
 
-fn to_json(outcome: &Outcome) -> Value {
+pub(super) fn to_json(outcome: &Outcome) -> Value {
     let rules: Vec<Value> = outcome
         .rules
         .iter()

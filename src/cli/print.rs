@@ -38,8 +38,8 @@ grant usage on schema public to runner_source;
 grant select on all tables in schema public to runner_source;
 
 -- In the target. Migrates: rights on the target tables, on those that the rules' ids and lookups name, and
--- on the old scripts' tracking tables with their sequence. Never deletes, never truncates: `runner undo` does, and
--- is for the tables' owner.
+-- on the old scripts' tracking tables with their sequence. Never truncates, and deletes nothing: `sync --deletes` and
+-- `undo` do; the first needs a grant of delete on the rules' target tables, the second is for their owner.
 create role runner_writer nologin;
 grant create on database postgres to runner_writer;  -- the first run creates the schema `runner`
 grant usage on schema public to runner_writer;

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
+use super::conflict::{conflict, sides};
 use super::look::{Seen, cell_text, look, match_of, single};
 use crate::commit::{Batch, Fate, Fates, Ledger};
 use crate::db::{DbError, Session};
@@ -41,6 +42,15 @@ pub(super) async fn adopt<'a>(
     let mut claimed: HashMap<Vec<String>, usize> = HashMap::new();
     let mut stale = Vec::new();
     let mut suspects: Vec<Suspect> = Vec::new();
+    if let Some(before) = &ledger.prior.before {
+        for judged in &batch.judged {
+            if let Verdict::Write(outs) = &judged.verdict {
+                for out in outs {
+                    before.learn(&out.set);
+                }
+            }
+        }
+    }
     for (row, fate) in fates.0.iter_mut().enumerate() {
         let Verdict::Write(outs) = &batch.judged[row].verdict else {
             continue;
@@ -50,6 +60,10 @@ pub(super) async fn adopt<'a>(
         let mut refused = None;
         for (at, out) in outs.iter().enumerate() {
             match resolve(ledger, &found, key, out, &mut stale) {
+                Ok(None) if was_written(ledger, key, out) => {
+                    let why = "somebody deleted this row in the target since it was written";
+                    refused = Some(conflict(why, vec![out.id]));
+                }
                 Ok(None) => {
                     let earlier = match_of(ledger, out).and_then(|tuple| {
                         let first = *claimed.entry(tuple).or_insert(row);
@@ -70,7 +84,11 @@ pub(super) async fn adopt<'a>(
                 Err(reject) => refused = Some(reject),
             }
         }
-        if let Some(reject) = refused {
+        if let Some(mut reject) = refused {
+            if !reject.stands.is_empty() {
+                let others = decided.iter().filter_map(|(_, row)| found.rows.id_of(*row));
+                reject.stands.extend(others);
+            }
             *fate = Fate::Reject(reject);
             continue;
         }
@@ -84,6 +102,14 @@ pub(super) async fn adopt<'a>(
         }
     }
     settle_texts(session, ledger, batch, &found.rows, &mut suspects).await?;
+    // one edited row of a source row's rows keeps all of them as they are
+    for suspect in &suspects {
+        if let Some(why) = edited(ledger, batch, &found.rows, suspect) {
+            let of_row = suspects.iter().filter(|s| s.row == suspect.row);
+            let stands = of_row.filter_map(|s| found.rows.id_of(s.there)).collect();
+            fates.0[suspect.row] = Fate::Reject(conflict(why, stands));
+        }
+    }
     for suspect in suspects {
         apply(
             ledger,
@@ -219,7 +245,19 @@ fn differences(ledger: &Ledger, found: &Found, out: &OutRow, there: usize) -> Di
         };
         differences.push((*column, blank));
     }
+    // what a trigger of the target fills differs for ever: no reason to write a row
+    if differences
+        .iter()
+        .all(|(column, blank)| !blank && volatile(ledger, *column))
+    {
+        differences.clear();
+    }
     differences
+}
+
+fn volatile(ledger: &Ledger, column: u16) -> bool {
+    let name = &ledger.to.table.columns[usize::from(column)].name;
+    ledger.rule.header.volatile.contains(name)
 }
 
 /// Drops differences in text that are none in value, as the target's server prints them.
@@ -262,6 +300,47 @@ async fn settle_texts(
     Ok(())
 }
 
+/// In a sync: a source row that was written before, and whose row is nowhere in the target.
+fn was_written(ledger: &Ledger, key: &Key, out: &OutRow) -> bool {
+    let before = ledger.prior.before.as_ref();
+    before.is_some_and(|before| before.wrote(&key.to_string(), out.id, ledger.rule.header.many))
+}
+
+fn out_of<'b>(batch: &'b Batch, suspect: &Suspect) -> Option<&'b OutRow> {
+    match &batch.judged[suspect.row].verdict {
+        Verdict::Write(outs) => outs.get(suspect.at),
+        _ => None,
+    }
+}
+
+/// Why a row may not be changed, with both sides of it.
+fn edited(ledger: &Ledger, batch: &Batch, found: &Found, suspect: &Suspect) -> Option<String> {
+    let out = out_of(batch, suspect)?;
+    let adopted = found.id_of(suspect.there)? != out.id;
+    let why = match (adopted, ledger.rule.header.existing) {
+        _ if suspect.differences.is_empty() => return None,
+        (false, _)
+            if ledger
+                .prior
+                .untouched_since(&ledger.to, found, suspect.there) =>
+        {
+            return None;
+        }
+        (false, _) if found.xmin(suspect.there).is_none() => {
+            "it cannot be told that nobody edited this row in the target since it was written"
+        }
+        (false, _) => "somebody edited this row in the target since it was written",
+        (true, Existing::Conflict) => {
+            "the target holds this row with other values, and the rule says `existing: \"conflict\"`"
+        }
+        (true, _) => return None,
+    };
+    let columns = suspect.differences.iter().map(|d| d.0);
+    let columns: Vec<u16> = columns.filter(|c| !volatile(ledger, *c)).collect();
+    let sides = sides(ledger, found, suspect.there, out, &columns);
+    Some(format!("{why}: {sides}"))
+}
+
 fn apply(
     ledger: &Ledger,
     batch: &Batch,
@@ -270,22 +349,13 @@ fn apply(
     fates: &mut Fates<'_>,
     before: &mut Vec<(Uuid, String)>,
 ) {
-    let Verdict::Write(outs) = &batch.judged[suspect.row].verdict else {
+    let Some(out) = out_of(batch, suspect) else {
         return;
     };
-    let out = &outs[suspect.at];
     let id = found.id_of(suspect.there).unwrap_or(out.id);
-    let adopted = id != out.id;
-    let policy = ledger.rule.header.existing;
     let mut write: Vec<u16> = suspect.differences.iter().map(|d| d.0).collect();
     let mut left = false;
-    let mut conflict = None;
-    match (adopted, policy) {
-        _ if write.is_empty() => {}
-        (false, _) if ledger.prior.is_ours(found.xmin(suspect.there).as_deref()) => {}
-        (false, _) => {
-            conflict = Some("somebody edited this row in the target since it was written");
-        }
+    match (id != out.id, ledger.rule.header.existing) {
         (true, Existing::Fill) => {
             left = suspect.differences.iter().any(|d| !d.1);
             write = suspect
@@ -296,27 +366,17 @@ fn apply(
                 .collect();
         }
         (true, Existing::Keep) => {
-            left = true;
+            left = !write.is_empty();
             write.clear();
         }
-        (true, Existing::Update) => {}
-        (true, Existing::Conflict) => {
-            conflict = Some(
-                "the target holds this row with other values, and the rule says `existing: \"conflict\"`",
-            );
-        }
-    }
-    let fate = &mut fates.0[suspect.row];
-    if let Some(why) = conflict {
-        *fate = Fate::Reject(Box::new(Reject::new(Stage::Adopt, "conflict", why)));
-        return;
+        (true, Existing::Update | Existing::Conflict) | (false, _) => {}
     }
     let Fate::Write {
         insert,
         update,
         same,
         kept,
-    } = fate
+    } = &mut fates.0[suspect.row]
     else {
         return;
     };

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use crate::commit::{Batch, Fate, Fates, Ledger};
 use crate::state::{CodeCounts, Counts, Held, Kind};
 
-/// What a rehearsed retry says of a row.
+/// What a rehearsed retry or sync says of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {
     /// Display form of its key.
@@ -15,6 +15,8 @@ pub struct Decided {
     pub verdict: u8,
     /// Why it would be rejected.
     pub code: Option<String>,
+    /// The same as a sentence.
+    pub why: Option<String>,
 }
 
 /// The counts of a chunk as a signed line, when its rows were rejected before.
@@ -73,22 +75,25 @@ fn amount(held: &Held, batch: &Batch, row: usize, column: &str) -> Option<Decima
     }
 }
 
-/// What would become of each row of a retry.
+/// What would become of each row of a retry, and of the rows that a sync would not write.
 pub(super) fn decided(ledger: &Ledger, batch: &Batch, fates: &Fates) -> Vec<Decided> {
-    if ledger.kind != Kind::Retry.word() {
+    let retried = ledger.kind == Kind::Retry.word();
+    if !retried && ledger.prior.before.is_none() {
         return vec![];
     }
     let one = |(row, fate): (usize, &Fate)| {
-        let (verdict, code) = match fate {
+        let (verdict, reject) = match fate {
             Fate::Write { .. } => (0, None),
             Fate::Skip(_) => (1, None),
-            Fate::Reject(reject) => (2, Some(reject.code.clone())),
+            Fate::Reject(reject) => (2, Some(reject)),
         };
-        Decided {
+        // a sync lists what it did not write
+        (retried || verdict > 0).then(|| Decided {
             key: batch.keys[row].to_string(),
             verdict,
-            code,
-        }
+            code: reject.map(|reject| reject.code.clone()),
+            why: reject.map(|reject| reject.why.clone()),
+        })
     };
-    fates.0.iter().enumerate().map(one).collect()
+    fates.0.iter().enumerate().filter_map(one).collect()
 }

@@ -1,18 +1,40 @@
 //! One try at landing a chunk: begin and fence, rows, state, commit, and the marker read back.
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::adopt::{Adopted, adopt};
 use super::again::{decided, moved};
+use super::before::marked;
 use super::defer::defer;
 use super::land::Landed;
-use super::statements::{images, mappings, quarantine, refusal};
+use super::statements::{images, mappings, quarantine, refusal, stands_no_longer};
 use super::transaction::{begin, commit, lost, point};
-use crate::commit::{Batch, CommitError, Fate, Fates, Ledger, Turn, Writer};
+use super::withdraw::{Leaving, withdraw};
+use crate::commit::{Batch, Changes, CommitError, Fate, Fates, Ledger, Turn, Writer};
 use crate::db::{DbError, Engine, ErrorKind, Session, hex};
 use crate::row::{OutRow, Reject};
 use crate::state::{ChunkRecord, CodeCounts, Counts};
 use crate::target::{Piece, guilty, insert, update_sql};
+
+/// A change of rows that are there, in place of a chunk's own.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Change<'a> {
+    /// Statements that give rows their parents; the batch's rows are taken back.
+    Later(&'a str),
+    /// Rows that nothing derives any more are removed.
+    Withdraw(&'a [Leaving]),
+}
+
+impl Change<'_> {
+    /// The kind of its ledger line.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Later(_) => "later",
+            Self::Withdraw(_) => "withdrawn",
+        }
+    }
+}
 
 /// What a try is about.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +45,8 @@ pub(super) struct Trial<'a> {
     pub(super) careful: bool,
     /// Rows that the database refused before.
     pub(super) refused: &'a [(usize, Reject)],
-    /// Statements that stand in place of rows: the batch's rows are taken back.
-    pub(super) change: Option<&'a str>,
+    /// What is done in place of writing rows.
+    pub(super) change: Option<Change<'a>>,
     /// When it may commit.
     pub(super) turn: &'a Turn,
 }
@@ -43,10 +65,12 @@ impl Writer {
         };
         let (counts, codes, manifest) = fates.settle(batch, &ledger.rule.header.reconcile)?;
         let (counts, codes) = moved(ledger, batch, counts, codes);
-        let ids = manifest
-            .entries
-            .into_iter()
-            .filter_map(|e| Some((e.key, *e.ids.first()?)));
+        // the first id of a key last: it is the one that children would find
+        let ids = manifest.entries.into_iter().flat_map(|entry| {
+            let key = entry.key;
+            let ids = entry.ids.into_iter().rev();
+            ids.map(move |id| (key.clone(), id)).collect::<Vec<_>>()
+        });
         Ok(Landed {
             counts,
             codes,
@@ -80,7 +104,7 @@ impl Writer {
         let Adopted {
             mut fates,
             stale,
-            before,
+            mut before,
         } = if careful && change.is_none() {
             adopt(session, ledger, batch).await?
         } else {
@@ -96,16 +120,26 @@ impl Writer {
         }
         reject(&mut fates, refused);
         let later = defer(&mut fates, ledger, batch);
-        let (mut counts, mut codes, manifest) =
+        let (mut counts, mut codes, mut manifest) =
             fates.settle(batch, &ledger.rule.header.reconcile)?;
+        if state.engine() == Engine::Sqlite {
+            marked(&mut manifest, ledger, batch);
+        }
+        let mut left = String::new();
         match change {
             None => {
                 write_rows(session, ledger, &fates).await?;
                 (counts, codes) = moved(ledger, batch, counts, codes);
             }
-            Some(change) => {
+            Some(Change::Later(change)) => {
                 session.execute(change).await?;
                 (counts, codes) = taken_back(&counts, codes);
+            }
+            Some(Change::Withdraw(rows)) => {
+                let gone = withdraw(session, ledger, rows).await?;
+                before = gone.images;
+                manifest = gone.manifest;
+                left = gone.state;
             }
         }
         #[cfg(feature = "failpoints")]
@@ -122,11 +156,7 @@ impl Writer {
             epoch: ledger.epoch,
             rule: ledger.rule.name.clone(),
             pass: ledger.pass,
-            kind: if change.is_some() {
-                "later"
-            } else {
-                ledger.kind
-            },
+            kind: change.map_or(ledger.kind, Change::word),
             accounted: ledger.accounted,
             span: batch.span.clone(),
             counts,
@@ -151,6 +181,8 @@ impl Writer {
                 &detail,
             )?);
         }
+        sql.push_str(&stands_no_longer(ledger, &fates)?);
+        sql.push_str(&left);
         sql.push_str(&mappings(ledger, batch, &fates, id, &stale)?);
         session.execute(&sql).await?;
         point("chunk.state")?;
@@ -211,17 +243,15 @@ impl Writer {
         defer(&mut adopted.fates, ledger, batch);
         let mut updates = Vec::new();
         let mut pieces = Vec::new();
-        for (row, fate) in adopted.fates.0.iter().enumerate() {
-            if let Fate::Write { insert, update, .. } = fate {
-                if !insert.is_empty() {
-                    pieces.push(Piece {
-                        row,
-                        rows: insert.iter().collect(),
-                    });
-                }
-                if !update.is_empty() {
-                    updates.push((row, update));
-                }
+        for (row, insert, update) in in_turn(ledger, &adopted.fates) {
+            if !insert.is_empty() {
+                pieces.push(Piece {
+                    row,
+                    rows: insert.iter().collect(),
+                });
+            }
+            if !update.is_empty() {
+                updates.push((row, update));
             }
         }
         let mut found = Vec::new();
@@ -254,34 +284,59 @@ impl Writer {
     }
 }
 
+/// Changes go first, in the order in which [`Writer::find_guilty`] tries them: a new row may take the value that
+/// one of them gives up. In a table that refers to itself a changed row may rather refer to a new one.
 async fn write_rows(
     session: &mut Session,
     ledger: &Ledger,
     fates: &Fates<'_>,
 ) -> Result<(), DbError> {
-    let mut rows: Vec<&OutRow> = Vec::new();
     let mut updates = Vec::new();
-    for fate in &fates.0 {
-        if let Fate::Write { insert, update, .. } = fate {
-            rows.extend(insert.iter());
-            for (id, cells) in update {
-                let cells: Vec<(u16, Option<&[u8]>)> =
-                    cells.iter().map(|(c, v)| (*c, v.as_deref())).collect();
-                updates.push(update_sql(&ledger.to, *id, &cells)?);
-            }
+    for (_, _, update) in in_turn(ledger, fates) {
+        for (id, cells) in update {
+            let cells: Vec<(u16, Option<&[u8]>)> =
+                cells.iter().map(|(c, v)| (*c, v.as_deref())).collect();
+            updates.push(update_sql(&ledger.to, *id, &cells)?);
         }
     }
+    let rows = fates.0.iter().flat_map(|fate| match fate {
+        Fate::Write { insert, .. } => insert.iter(),
+        _ => [].iter(),
+    });
+    let rows: Vec<&OutRow> = rows.collect();
     #[cfg(feature = "failpoints")]
     let mutants = super::mutant::rows(&ledger.to, &rows);
     #[cfg(feature = "failpoints")]
     let rows: Vec<&OutRow> = mutants.iter().collect();
-    if !rows.is_empty() {
+    let new_first = ledger.to.own_parent.is_some();
+    if new_first && !rows.is_empty() {
         insert(session, &ledger.to, &rows).await?;
     }
     for updates in updates.chunks(500) {
         session.execute(&updates.join(";")).await?;
     }
+    if !new_first && !rows.is_empty() {
+        insert(session, &ledger.to, &rows).await?;
+    }
     Ok(())
+}
+
+/// A source row's place in its chunk, the rows to insert and those to change.
+type Written<'f> = (usize, &'f [OutRow], &'f [(Uuid, Changes)]);
+
+/// The rows that are written, in the order in which changes are made.
+fn in_turn<'f>(ledger: &Ledger, fates: &'f Fates<'_>) -> Vec<Written<'f>> {
+    let written = fates.0.iter().enumerate();
+    let mut written: Vec<_> = written
+        .filter_map(|(row, fate)| match fate {
+            Fate::Write { insert, update, .. } => Some((row, &insert[..], &update[..])),
+            _ => None,
+        })
+        .collect();
+    if ledger.prior.backwards {
+        written.reverse();
+    }
+    written
 }
 
 /// Rows that were inserted and are rejected now: signed lines, so that the account stays balanced.

@@ -126,7 +126,7 @@ impl<'a> Fates<'a> {
                 Fate::Reject(reject) => {
                     counts.rejected += 1;
                     *codes.reject.entry(reject.code.clone()).or_default() += 1;
-                    (2, Outcome::None, vec![])
+                    (2, Outcome::None, reject.stands.clone())
                 }
             };
             manifest.entries.push(Entry {
@@ -135,6 +135,7 @@ impl<'a> Fates<'a> {
                 outcome,
                 input: batch.inputs[row],
                 ids,
+                marks: vec![],
             });
         }
         if counts.balanced() && counts.read == batch.rows.len() as i64 {

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::again::Decided;
-use super::attempt::Trial;
+use super::attempt::{Change, Trial};
 use super::transaction::lost;
+use super::withdraw::Leaving;
 use crate::commit::{Batch, CommitError, Ledger, Turn};
 use crate::config::DatabaseUrl;
 use crate::db::{DbError, ErrorKind, Role, Session};
 use crate::row::Reject;
-use crate::state::{CodeCounts, Counts, State, StateError};
+use crate::state::{CodeCounts, Counts, Span, State, StateError};
 
 /// How long a chunk is tried again after errors that may pass (a restart, a full pool, a deadlock).
 pub(super) const RETRY_FOR: Duration = Duration::from_mins(5);
@@ -96,7 +97,22 @@ impl Writer {
         id: i64,
         change: &str,
     ) -> Result<(), CommitError> {
-        self.persist(ledger, batch, id, Some(change), &Turn::free())
+        let change = Some(Change::Later(change));
+        self.persist(ledger, batch, id, change, &Turn::free())
+            .await
+            .map(drop)
+    }
+
+    /// Commits the removal of rows that nothing derives any more, as far as they may go.
+    pub async fn withdraw(
+        &mut self,
+        ledger: &Ledger,
+        rows: &[Leaving],
+        id: i64,
+    ) -> Result<(), CommitError> {
+        let nothing = Batch::adjustment(Span::none(), 0);
+        let change = Some(Change::Withdraw(rows));
+        self.persist(ledger, &nothing, id, change, &Turn::free())
             .await
             .map(drop)
     }
@@ -106,7 +122,7 @@ impl Writer {
         ledger: &Ledger,
         batch: &Batch,
         id: i64,
-        change: Option<&str>,
+        change: Option<Change<'_>>,
         turn: &Turn,
     ) -> Result<Landed, CommitError> {
         let mut refused: Vec<(usize, Reject)> = Vec::new();

@@ -6,11 +6,12 @@ use std::sync::PoisonError;
 
 use uuid::Uuid;
 
+use super::before::Before;
 use super::tracking::{MAPPINGS, Tracking};
 use crate::db::{DbError, Engine, Session, literal};
 use crate::rule::{Existing, Rule};
 use crate::state::{Accepted, Held, State, StateError, Stated, text};
-use crate::target::Destination;
+use crate::target::{Destination, Found};
 
 /// What is known of rows that are there already.
 #[derive(Debug, Default)]
@@ -35,6 +36,12 @@ pub struct Prior {
     pub stated: Vec<Stated>,
     /// In a retry: the rows that are judged again, as they were rejected.
     pub held: BTreeMap<String, Held>,
+    /// In a sync: what was written before.
+    pub before: Option<Before>,
+    /// Changes are made from the last row to the first: each may take the value that the one behind it gave up.
+    pub backwards: bool,
+    /// Rows that the last sync left as they stand: a chunk that writes one takes it out.
+    pub standing: HashSet<Uuid>,
 }
 
 impl Prior {
@@ -93,6 +100,8 @@ impl Prior {
         for row in 0..rows.len() {
             self.quarantined.extend(text(&rows, row, 0)?);
         }
+        let standing = state.standing(session, rule).await?;
+        self.standing = standing.into_iter().map(|row| row.id).collect();
         if to.engine == Engine::Postgres {
             let sql = format!(
                 "select distinct (xid::numeric % 4294967296)::text from {} where rule = {} and xid is not null",
@@ -135,6 +144,14 @@ impl Prior {
     /// True when one of our chunks wrote the row last. Where the engine cannot say, it counts as ours.
     pub fn is_ours(&self, xmin: Option<&str>) -> bool {
         xmin.is_none_or(|xmin| self.xids.contains(xmin))
+    }
+
+    /// True when nobody touched a row since we wrote it. In a sync, what cannot be told counts as touched.
+    pub fn untouched_since(&self, to: &Destination, found: &Found, row: usize) -> bool {
+        match (found.xmin(row), &self.before) {
+            (None, Some(before)) => before.as_written(to, found, row),
+            (xmin, _) => self.is_ours(xmin.as_deref()),
+        }
     }
 
     /// The key that an id was given to, as far as the manifests know.

@@ -104,6 +104,20 @@ fn held_before(
     Ok(sql)
 }
 
+/// Rows that the last sync left as they stand, and that are written now.
+pub(super) fn stands_no_longer(ledger: &Ledger, fates: &Fates<'_>) -> Result<String, StateError> {
+    let mut ids = Vec::new();
+    for fate in &fates.0 {
+        if let Fate::Write { update, same, .. } = fate
+            && ledger.accounted
+        {
+            let there = update.iter().map(|u| u.0).chain(same.iter().copied());
+            ids.extend(there.filter(|id| ledger.prior.standing.contains(id)));
+        }
+    }
+    ledger.state.stands_no_longer_sql(&ledger.rule.name, &ids)
+}
+
 /// The old scripts' table of ids, kept current for the dashboards that read it; last, because its rows
 /// are hot. A new id that another key is mapped to already is left to that key.
 pub(super) fn mappings(

@@ -31,7 +31,9 @@ pub(super) enum Mode {
 pub(super) fn of(account: &Account, rule: &Rule, options: &Options) -> Mode {
     // a retry judges some rows by an edited rule; what decided all others still stands
     let same = account.decided_fp == rule.fingerprints.transform;
-    if options.retry.is_some() {
+    let named = |rules: &[String]| rules.contains(&rule.name);
+    let released = options.sync.as_ref().is_some_and(|s| !named(&s.rules));
+    if options.retry.is_some() || released {
         if account.done {
             Mode::Retry(account.pass)
         } else {
@@ -39,6 +41,11 @@ pub(super) fn of(account: &Account, rule: &Rule, options: &Options) -> Mode {
         }
     } else if options.limit.is_some() || options.row.is_some() {
         Mode::Trial
+    } else if options.sync.is_some() && account.done && !same {
+        Mode::Changed
+    } else if options.sync.is_some() && (account.done || !account.syncing) {
+        // a table that is half done is read from its beginning too: the source may have changed there
+        Mode::Fresh(account.pass + 1)
     } else if account.pass == 0 || options.restart {
         Mode::Fresh(account.pass + 1)
     } else if !account.done {
@@ -64,7 +71,9 @@ pub(super) async fn refusals(
     for rule in rules {
         let account = world.state.account(&mut world.target, &rule.name).await?;
         let changed = account.decided_fp != rule.fingerprints.transform;
-        if changed && matches!(of(&account, rule, world.options), Mode::Resume(_)) {
+        let mode = of(&account, rule, world.options);
+        let begun = world.options.sync.is_some() && account.pass > 0 && !account.done;
+        if changed && (matches!(mode, Mode::Resume(_)) || begun && mode != Mode::Unfinished) {
             let c = account.counts;
             refused.push(
                 Diagnostic::error(format!(

@@ -23,7 +23,14 @@ pub(super) async fn run(world: &mut World<'_>, job: &Job) -> Result<RuleOutcome,
         None => None,
     };
     let grown = expected.is_some_and(|rows| rows as i64 > account.counts.read);
-    let (what, pass) = match of(&account, rule, world.options) {
+    let mut options = world.options.clone();
+    if options.sync.take().is_some() && account.done {
+        world.watcher.event(Event::Message(&format!(
+            "{0}: a procedure reads its rows itself: what changed since cannot be told; `runner exec {0} --restart` runs it again",
+            rule.name
+        )));
+    }
+    let (what, pass) = match of(&account, rule, &options) {
         Mode::Trial => return Err(RunError::Refused(vec![no_trial(rule)])),
         Mode::Changed => (What::Changed, None),
         Mode::Sweep(_) if !grown => (What::Done, None),
@@ -46,6 +53,7 @@ pub(super) async fn run(world: &mut World<'_>, job: &Job) -> Result<RuleOutcome,
         seconds: 0.0,
         spent: crate::commit::Spent::default(),
         retried: None,
+        synced: None,
     };
     if world.options.retry.is_some() && account.counts.rejected > 0 {
         world.watcher.event(Event::Message(&format!(

@@ -30,7 +30,13 @@ pub(super) async fn check(
     for pair in &gate.rule.header.reconcile {
         let source_sql = query.sum_sql(world.source.session().engine(), &pair.source);
         let source = total(world.source.session(), &source_sql).await?;
-        let target_sql = gate.to.sum_sql(&pair.target);
+        // what a sync left as it stands is no longer what the source has; a conflict counts as rejected
+        let id = gate.to.column(gate.to.id);
+        let state = world.state;
+        let own = state
+            .not_standing(&mut world.target, &gate.rule.name, &id)
+            .await?;
+        let target_sql = gate.to.sum_sql(&pair.target, &own);
         let target = total(&mut world.target, &target_sql).await?;
         let kept = account
             .codes

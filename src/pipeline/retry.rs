@@ -13,7 +13,7 @@ use super::flow::{Flowed, Reading, flow};
 use super::gate::{self, Gate};
 use super::judge::Budget;
 use super::table::{budget, ledger, record};
-use super::{Event, RuleOutcome, RunError, What, World, procedure, second};
+use super::{Event, RuleOutcome, RunError, What, World, procedure, second, sync};
 use crate::commit::{Decided, Prior};
 use crate::db::{Session, TableName};
 use crate::plan::Step;
@@ -26,6 +26,29 @@ const KEYS_MAX: usize = 5;
 
 /// Keys that came after their tables were complete: by target table, with the chunks that wrote them.
 pub(super) type Arrived = HashMap<String, HashMap<String, i64>>;
+
+/// Which of the rows in quarantine are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// All.
+    All,
+    /// Those whose parent came since.
+    Released,
+    /// Those whose place was taken by another row, or whose parent the target did not have.
+    Taken,
+    /// Of these, rows of the target that could not be changed, from the last to the first.
+    Moved,
+}
+
+impl Due {
+    /// All of a rule that was asked for.
+    pub(super) fn of(world: &World<'_>, rule: &Rule) -> Self {
+        match &world.options.retry {
+            Some(names) if names.contains(&rule.name) => Self::All,
+            _ => Self::Released,
+        }
+    }
+}
 
 /// What became of the rows of one rule.
 #[derive(Clone, Debug, Default, serde::Serialize)]
@@ -89,7 +112,7 @@ pub(super) async fn with_children(
     Ok(rules)
 }
 
-fn bare(table: &str) -> String {
+pub(super) fn bare(table: &str) -> String {
     TableName::parse(table).name
 }
 
@@ -110,11 +133,10 @@ pub(super) async fn run(
     step: &mut Step,
     account: &Account,
     pass: i64,
+    which: Due,
     outcome: &mut RuleOutcome,
 ) -> Result<Flowed, RunError> {
     let rule = step.rule.clone();
-    let named = world.options.retry.as_ref();
-    let whole = named.is_some_and(|names| names.contains(&rule.name));
     let before = world.state.held(&mut world.target, &rule.name).await?;
     let first_chunk = world.next_chunk;
     let mut all = Flowed::default();
@@ -122,8 +144,12 @@ pub(super) async fn run(
     let mut segment: Option<SegmentRecord> = None;
     loop {
         arrivals(world, &rule, pass, &all.ids).await?;
-        let mut keys = due(world, &before, whole);
+        let mut keys = due(world, &before, which);
         keys.retain(|key| !asked.contains(key));
+        if which == Due::Moved {
+            let standing = world.state.standing(&mut world.target, &rule.name).await?;
+            keys.retain(|key| standing.iter().any(|row| row.key == *key));
+        }
         if keys.is_empty() {
             break;
         }
@@ -142,12 +168,20 @@ pub(super) async fn run(
         let mut prior = Prior::look(&mut world.target, state, to, &rule, pass, written).await?;
         let faults = keys.iter().filter(|key| before[*key].code == "fault");
         let budget = without(budget(account, false), keys.len(), faults.count());
+        if world.options.sync.is_some() {
+            sync::remember(world, &rule, pass, &mut prior).await?;
+        }
+        prior.backwards = which == Due::Moved;
         prior.held = keys
             .iter()
             .map(|key| (key.clone(), before[key].clone()))
             .collect();
         let ledger = Arc::new(ledger(world, step, opened.id, pass, Kind::Retry, prior));
-        let reading = Reading::Keys(in_order(&keys, rule.header.key.len()));
+        let mut keys = in_order(&keys, rule.header.key.len());
+        if which == Due::Moved {
+            keys.reverse();
+        }
+        let reading = Reading::Keys(keys);
         let flowed = flow(world, step, &ledger, reading, budget).await?;
         all.counts.add(&flowed.counts);
         all.codes.add(&flowed.codes);
@@ -178,7 +212,7 @@ pub(super) async fn run(
         world.close(&segment).await?;
         all.decided = decided(world, &rule, pass, first_chunk).await?;
     }
-    outcome.retried = Some(told(&before, &asked, &all.decided, !whole));
+    outcome.retried = Some(told(&before, &asked, &all.decided, which != Due::All));
     if account.decided_fp != rule.fingerprints.transform {
         world.watcher.event(Event::Message(&format!(
             "{0}: the rule changed since this table was finished; only quarantined rows were judged by it \
@@ -226,13 +260,19 @@ async fn arrivals(
 }
 
 /// The keys to judge: all, or those whose parent came after they were rejected.
-fn due(world: &World<'_>, held: &BTreeMap<String, Held>, whole: bool) -> Vec<String> {
+fn due(world: &World<'_>, held: &BTreeMap<String, Held>, which: Due) -> Vec<String> {
     let came = |held: &Held| {
         let (entity, key) = held.waiting.as_ref()?;
         world.arrived.get(&bare(entity))?.get(key)
     };
     held.iter()
-        .filter(|(_, held)| whole || came(held).is_some_and(|chunk| *chunk > held.chunk))
+        .filter(|(_, held)| match which {
+            Due::All => true,
+            Due::Released => came(held).is_some_and(|chunk| *chunk > held.chunk),
+            Due::Taken | Due::Moved => {
+                ["duplicate_of", "foreign_key"].contains(&held.code.as_str())
+            }
+        })
         .map(|(key, _)| key.clone())
         .collect()
 }
@@ -278,11 +318,13 @@ async fn decided(
         Some(held) => Decided {
             verdict: 2,
             code: Some(held.code.clone()),
+            why: None,
             key,
         },
         None => Decided {
             verdict,
             code: None,
+            why: None,
             key,
         },
     };

@@ -7,7 +7,7 @@ use super::flow::{Flowed, Reading, flow};
 use super::gate::{self, Gate};
 use super::judge::Budget;
 use super::mode::{Mode, gaps, of};
-use super::{Event, RuleOutcome, RunError, What, World, procedure, retry, second, sweep};
+use super::{Event, RuleOutcome, RunError, What, World, procedure, retry, second, sweep, sync};
 use crate::commit::{Ledger, Masker, Prior};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Step;
@@ -16,7 +16,7 @@ use crate::rule::Rule;
 use crate::state::{Account, Kind, SegmentRecord};
 
 /// Takes the table of one rule as far as it goes.
-pub(super) async fn run(world: &mut World<'_>, mut step: Step) -> Result<RuleOutcome, RunError> {
+pub(super) async fn run(world: &mut World<'_>, step: &mut Step) -> Result<RuleOutcome, RunError> {
     let began = Instant::now();
     let rule = step.rule.clone();
     let account = world.account(&rule.name).await?;
@@ -40,6 +40,7 @@ pub(super) async fn run(world: &mut World<'_>, mut step: Step) -> Result<RuleOut
         seconds: 0.0,
         spent: crate::commit::Spent::default(),
         retried: None,
+        synced: None,
     };
     if mode == Mode::Changed {
         world.watcher.event(Event::Message(&format!(
@@ -48,12 +49,15 @@ pub(super) async fn run(world: &mut World<'_>, mut step: Step) -> Result<RuleOut
         )));
     } else {
         let flowed = match mode {
-            Mode::Sweep(pass) => sweep::run(world, &mut step, &account, pass).await?,
-            Mode::Trial => trial(world, &mut step).await?,
+            Mode::Sweep(pass) => sweep::run(world, step, &account, pass).await?,
+            Mode::Trial => trial(world, step).await?,
             Mode::Fresh(pass) | Mode::Resume(pass) => {
-                through(world, &mut step, &account, pass, &mut outcome).await?
+                through(world, step, &account, pass, &mut outcome).await?
             }
-            Mode::Retry(pass) => retry::run(world, &mut step, &account, pass, &mut outcome).await?,
+            Mode::Retry(pass) => {
+                let due = retry::Due::of(world, &rule);
+                retry::run(world, step, &account, pass, due, &mut outcome).await?
+            }
             Mode::Unfinished => retry::unfinished(world, &rule, &account),
             Mode::Changed => Flowed::default(),
         };
@@ -96,6 +100,8 @@ async fn through(
     let rule = step.rule.clone();
     let (base, read) = world.source.counts(&step.query).await?;
     let fresh = pass != account.pass;
+    let syncing = world.options.sync.is_some() || (!fresh && account.syncing);
+    let kind = if syncing { Kind::Sync } else { Kind::Pass };
     let done = if fresh {
         0
     } else {
@@ -115,8 +121,8 @@ async fn through(
             .await?
     };
     if world.options.dry_run {
-        procedure::before(world, step, &record(world, step, pass, Kind::Pass, (0, 0))).await?;
-        let prior = Prior::look(
+        procedure::before(world, step, &record(world, step, pass, kind, (0, 0))).await?;
+        let mut prior = Prior::look(
             &mut world.target,
             world.exists.then_some(world.state),
             &step.to,
@@ -125,26 +131,33 @@ async fn through(
             0,
         )
         .await?;
+        if syncing && world.exists {
+            sync::remember(world, &rule, pass, &mut prior).await?;
+        }
         let ledger = Arc::new(ledger(world, step, 0, pass, Kind::Pass, prior));
-        return flow(
+        let flowed = flow(
             world,
             step,
             &ledger,
             Reading::Gaps(gaps(&spans), base.saturating_sub(done)),
             budget(account, fresh),
         )
-        .await;
+        .await?;
+        if syncing && !flowed.interrupted {
+            outcome.synced = Some(sync::foreseen(world, step, &ledger, &flowed).await?);
+        }
+        return Ok(flowed);
     }
     World::point("gate.before");
     gate::before(world, Gate::of(step), base, read).await?;
-    let mut segment = record(world, step, pass, Kind::Pass, (base, read));
+    let mut segment = record(world, step, pass, kind, (base, read));
     world.open(&rule, &mut segment, fresh && pass > 1).await?;
     World::point("segment.open");
     if procedure::before(world, step, &segment).await? {
         return Ok(procedure::stopped());
     }
     let written = if fresh { 0 } else { account.counts.target_rows };
-    let prior = Prior::look(
+    let mut prior = Prior::look(
         &mut world.target,
         Some(world.state),
         &step.to,
@@ -153,6 +166,9 @@ async fn through(
         written,
     )
     .await?;
+    if syncing {
+        sync::remember(world, &rule, pass, &mut prior).await?;
+    }
     let ledger = Arc::new(ledger(world, step, segment.id, pass, Kind::Pass, prior));
     let mut flowed = flow(
         world,
@@ -169,6 +185,10 @@ async fn through(
     if procedure::after(world, step, &segment).await? {
         flowed.interrupted = true;
         return Ok(flowed);
+    }
+    if syncing {
+        World::point("sync.compare");
+        outcome.synced = Some(sync::compare(world, step, ledger, pass).await?);
     }
     World::point("gate.after");
     outcome.problems = gate::after(world, Gate::of(step), pass, &segment).await?;

@@ -53,6 +53,7 @@ impl Talk {
             batch_rows: self.config.batch_rows.unwrap_or(BATCH_ROWS),
             profile: false,
             retry: Some(vec![rule.name.clone()]),
+            sync: None,
         };
         let (messages, stop) = (Messages::default(), Stop::new());
         let ended = self.runtime.block_on(async {

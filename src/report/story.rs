@@ -100,7 +100,7 @@ async fn told(
                 rule: rule.to_owned(),
                 target: text(&rows, at, 3)?.unwrap_or_default(),
                 key: entry.key,
-                verdict: ["written", "skipped", "rejected"]
+                verdict: ["written", "skipped", "rejected", "withdrawn"]
                     .get(usize::from(entry.verdict))
                     .copied()
                     .unwrap_or("unknown"),

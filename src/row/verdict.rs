@@ -66,6 +66,8 @@ pub struct Reject {
     pub waiting_for: Option<(String, String)>,
     /// An uncaught fault of the script: counts against the rule's budget.
     pub fault: bool,
+    /// Rows of the target that stand in its place, as somebody else left them.
+    pub stands: Vec<uuid::Uuid>,
 }
 
 impl Reject {
@@ -80,6 +82,7 @@ impl Reject {
             constraint: None,
             waiting_for: None,
             fault: false,
+            stands: vec![],
         }
     }
 }

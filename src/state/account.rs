@@ -169,6 +169,8 @@ pub struct Account {
     pub chunks: i64,
     /// The pass was read to its end.
     pub done: bool,
+    /// The pass was begun by a sync.
+    pub syncing: bool,
     /// Rejected rows that nobody has accepted.
     pub undecided: i64,
     /// Rejected rows that were accepted.
@@ -214,6 +216,9 @@ impl State {
         let mut account = Account {
             pass,
             done: segments.iter().any(|s| s.pass == pass && s.complete),
+            syncing: segments
+                .iter()
+                .any(|s| s.pass == pass && s.kind == Kind::Sync),
             base_now: newest.base,
             transform_fp: newest.transform_fp.clone(),
             decided_fp: segments

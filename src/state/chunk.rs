@@ -17,6 +17,17 @@ pub struct Span {
     pub hi: Option<Key>,
 }
 
+impl Span {
+    /// Of a line that is no range.
+    pub fn none() -> Self {
+        Self {
+            no: 0,
+            lo: None,
+            hi: None,
+        }
+    }
+}
+
 /// Source rows by what became of them. `base = filtered + read` and
 /// `read = inserted + updated + unchanged + skipped + rejected`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

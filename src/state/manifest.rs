@@ -3,6 +3,7 @@
 //!
 //! Layout: a version byte (1), then per row: key length (3 bytes, little-endian), the key's display
 //! form, one byte verdict | outcome << 2, number of ids (2 bytes), input hash (16 bytes), the ids (16 bytes each).
+//! Version 2, for engines that do not say who wrote a row last: behind the ids of a row a mark for each of them.
 
 use uuid::Uuid;
 
@@ -27,14 +28,17 @@ pub enum Outcome {
 pub struct Entry {
     /// The key as people read it ([`crate::row::Key`]'s display form).
     pub key: String,
-    /// 0 write, 1 skip, 2 reject.
+    /// 0 write, 1 skip, 2 reject, 3 taken out of the target.
     pub verdict: u8,
     /// What became of it.
     pub outcome: Outcome,
     /// 8 bytes of the SHA-256 of the row, then 8 bytes of that of row, ids and lookups.
     pub input: [u8; 16],
-    /// Ids in the target.
+    /// Ids in the target; of a rejected row those that stand in its place.
     pub ids: Vec<Uuid>,
+    /// What was written, one per id: eight bytes of a hash over column names and cells; zero is not known. Empty
+    /// where the engine itself says who wrote a row.
+    pub marks: Vec<[u8; 8]>,
 }
 
 /// The lines of a chunk.
@@ -47,8 +51,9 @@ pub struct Manifest {
 impl Manifest {
     /// The packed form.
     pub fn pack(&self) -> Vec<u8> {
+        let marked = self.entries.iter().any(|entry| !entry.marks.is_empty());
         let mut out = Vec::with_capacity(1 + self.entries.len() * 48);
-        out.push(1);
+        out.push(if marked { 2 } else { 1 });
         for entry in &self.entries {
             let outcome = match entry.outcome {
                 Outcome::None => 0,
@@ -64,6 +69,12 @@ impl Manifest {
             for id in &entry.ids {
                 out.extend_from_slice(id.as_bytes());
             }
+            if marked {
+                let marks = entry.marks.iter().chain(std::iter::repeat(&[0; 8]));
+                for mark in marks.take(entry.ids.len()) {
+                    out.extend_from_slice(mark);
+                }
+            }
         }
         out
     }
@@ -73,7 +84,7 @@ impl Manifest {
     /// # Errors
     /// [`StateError::Damaged`] when it is not one.
     pub fn unpack(packed: &[u8]) -> Result<Self, StateError> {
-        let [1, rest @ ..] = packed else {
+        let [version @ (1 | 2), rest @ ..] = packed else {
             return Err(damaged());
         };
         let mut rest = Cursor(rest);
@@ -91,6 +102,10 @@ impl Manifest {
             for _ in 0..count {
                 ids.push(Uuid::from_slice(rest.take(16)?).map_err(|_| damaged())?);
             }
+            let marks = if *version == 2 { count } else { 0 };
+            let marks = (0..marks)
+                .map(|_| rest.take(8)?.try_into().map_err(|_| damaged()))
+                .collect::<Result<_, _>>()?;
             let outcome = match flags >> 2 & 3 {
                 0 => Outcome::None,
                 1 => Outcome::Inserted,
@@ -103,6 +118,7 @@ impl Manifest {
                 outcome,
                 input,
                 ids,
+                marks,
             });
         }
         Ok(Self { entries })
@@ -137,6 +153,7 @@ mod tests {
                     outcome: Outcome::Inserted,
                     input: [7; 16],
                     ids: vec![Uuid::from_u128(1), Uuid::from_u128(2)],
+                    marks: vec![],
                 },
                 Entry {
                     key: "é".repeat(400),
@@ -144,11 +161,19 @@ mod tests {
                     outcome: Outcome::None,
                     input: [0; 16],
                     ids: vec![],
+                    marks: vec![],
                 },
             ],
         };
         let packed = manifest.pack();
+        assert_eq!(packed[0], 1);
         assert_eq!(Manifest::unpack(&packed).expect("reads back"), manifest);
+        assert!(Manifest::unpack(&packed[..packed.len() - 1]).is_err());
+        let mut marked = manifest;
+        marked.entries[0].marks = vec![[1; 8], [2; 8]];
+        let packed = marked.pack();
+        assert_eq!(packed[0], 2);
+        assert_eq!(Manifest::unpack(&packed).expect("reads back"), marked);
         assert!(Manifest::unpack(&packed[..packed.len() - 1]).is_err());
     }
 }

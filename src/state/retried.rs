@@ -1,6 +1,6 @@
 //! Quarantine as a retry sees it: what is held, which rules wait for whom, which parents came since.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::db::Session;
 use crate::state::{State, StateError, number, text};
@@ -62,6 +62,26 @@ impl State {
         (0..rows.len())
             .map(|row| Ok((get(row, 0)?, get(row, 1)?)))
             .collect()
+    }
+
+    /// Keys of an entity's rows that rows in quarantine wait for.
+    pub async fn waited_for(
+        self,
+        session: &mut Session,
+        entity: &str,
+    ) -> Result<HashSet<String>, StateError> {
+        let sql = format!(
+            "select distinct waiting_key from {} where waiting_entity in ({}, {}) and status <> 'trial'",
+            self.table("quarantine"),
+            self.text(entity)?,
+            self.text(&format!("public.{entity}"))?
+        );
+        let rows = session.query(&sql).await?;
+        let mut keys = HashSet::new();
+        for row in 0..rows.len() {
+            keys.extend(text(&rows, row, 0)?);
+        }
+        Ok(keys)
     }
 
     /// Keys of a rule that were written after its table was through, by a retry or because they were new

@@ -70,6 +70,13 @@ const TABLES: &[(&str, &str)] = &[
         "before_image",
         "run_id bigint not null, chunk_id bigint not null, rule text not null, target text not null, target_id text not null, image text not null",
     ),
+    // Rows of the target that are not as the rule has it now, as the last sync left them: edited, or withdrawn at
+    // the source.
+    (
+        "standing",
+        "rule text not null, key text not null, target_id {uuid} not null, why text not null, mark text not null, run_id bigint not null, \
+         at {time} not null, primary key (rule, target_id)",
+    ),
     (
         "finding",
         "run_id bigint not null, rule text not null, phase text not null, name text not null, status text not null, detail text not null, \
@@ -85,12 +92,35 @@ const INDEXES: &[(&str, &str)] = &[
     ("accepted", "rule, key"),
 ];
 
+fn create(state: State, name: &str, columns: &str) -> String {
+    let table = state.table(name);
+    let (bytes, closed) = match state.engine() {
+        Engine::Postgres => (
+            "bytea",
+            format!(
+                "revoke all on {table} from public; alter table {table} enable row level security;"
+            ),
+        ),
+        Engine::Sqlite => ("blob", String::new()),
+    };
+    let columns = columns
+        .replace("{time}", "timestamptz")
+        .replace("{uuid}", "uuid")
+        .replace("{bytes}", bytes);
+    format!("create table if not exists {table} ({columns});{closed}")
+}
+
+/// Tables that came after the first targets were made; adding one does no harm to an older binary.
+pub(super) fn added(state: State) -> String {
+    TABLES
+        .iter()
+        .filter(|(name, _)| *name == "standing")
+        .map(|(name, columns)| create(state, name, columns))
+        .collect()
+}
+
 /// Everything as one script; safe to run once.
 pub(super) fn ddl(state: State) -> String {
-    let bytes = match state.engine() {
-        Engine::Postgres => "bytea",
-        Engine::Sqlite => "blob",
-    };
     let postgres = state.engine() == Engine::Postgres;
     let mut sql = String::from("begin;");
     if postgres {
@@ -99,17 +129,7 @@ pub(super) fn ddl(state: State) -> String {
         );
     }
     for (name, columns) in TABLES {
-        let table = state.table(name);
-        let columns = columns
-            .replace("{time}", "timestamptz")
-            .replace("{uuid}", "uuid")
-            .replace("{bytes}", bytes);
-        sql.push_str(&format!("create table {table} ({columns});"));
-        if postgres {
-            sql.push_str(&format!(
-                "revoke all on {table} from public; alter table {table} enable row level security;"
-            ));
-        }
+        sql.push_str(&create(state, name, columns));
     }
     for (number, (name, columns)) in INDEXES.iter().enumerate() {
         sql.push_str(&format!(

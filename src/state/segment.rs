@@ -18,6 +18,8 @@ pub enum Kind {
     Retry,
     /// A run taken back: `run N` is its snapshot.
     Undo,
+    /// A pass that compares: its chunks are those of a pass.
+    Sync,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             Self::Procedure => "procedure",
             Self::Retry => "retry",
             Self::Undo => "undo",
+            Self::Sync => "sync",
         }
     }
 }
@@ -141,6 +144,7 @@ impl State {
                         "sweep" => Kind::Sweep,
                         "procedure" => Kind::Procedure,
                         "retry" => Kind::Retry,
+                        "sync" => Kind::Sync,
                         _ => Kind::Pass,
                     },
                     accounted: true,

@@ -46,8 +46,13 @@ impl Destination {
     }
 
     /// Adds up a column over the rows that carry a legacy key, or over all where there is no such column.
-    pub fn sum_sql(&self, column: &str) -> String {
-        let condition = self.migrated_sql("");
+    /// `besides` is a further condition, or empty.
+    pub fn sum_sql(&self, column: &str, besides: &str) -> String {
+        let mut condition = self.migrated_sql("");
+        if !besides.is_empty() {
+            condition += if condition.is_empty() { " where " } else { " and " };
+            condition += besides;
+        }
         sum_sql(self.engine, column, &self.sql(), &condition)
     }
 

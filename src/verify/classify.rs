@@ -13,7 +13,7 @@ use super::refused;
 use crate::db::Session;
 use crate::row::Key;
 use crate::rule::{Existing, Rule};
-use crate::state::{Applied, ChunkLine, LastWord, State, Writers};
+use crate::state::{Applied, ChunkLine, LastWord, State, Why, Writers};
 use crate::target::{Destination, Found, Lookup, find};
 
 /// What is known of a table's history.
@@ -24,6 +24,8 @@ pub(super) struct Explainer<'w> {
     transform_fp: &'w str,
     lines: Vec<ChunkLine>,
     writers: Writers,
+    /// Rows that a sync left as they stand.
+    standing: HashSet<Uuid>,
     /// The table is through.
     done: bool,
 }
@@ -43,6 +45,13 @@ impl<'w> Explainer<'w> {
             transform_fp: &applied.transform_fp,
             lines: state.lines(session, &rule.name).await?,
             writers: state.writers(session, &rule.name).await?,
+            standing: state
+                .standing(session, &rule.name)
+                .await?
+                .into_iter()
+                .filter(|row| row.why != Why::Edited)
+                .map(|row| row.id)
+                .collect(),
             done: state.account(session, &rule.name).await?.done,
         })
     }
@@ -244,6 +253,10 @@ fn class_of(
         .and_then(|id| facts.there.row(id))
         .is_some_and(|row| explainer.writers.wrote(facts.there.xmin(row).as_deref()));
     let by_somebody = |otherwise| if ours { Class::Corrupt } else { otherwise };
+    let stands = |id| explainer.standing.contains(&id);
+    if suspect.kind == Kind::Extra && suspect.id.is_some_and(stands) {
+        return Some(Class::Withdrawn);
+    }
     let Some(word) = word else {
         return Some(match (suspect.kind, suspect.now) {
             (Kind::Missing, _) if explainer.done => Class::SourceChanged,

@@ -232,7 +232,7 @@ async fn reconcile(
 ) -> Result<(), VerifyError> {
     for (pair, parts) in rule.header.reconcile.iter().zip(sums.0) {
         let source_sql = query.sum_sql(world.source.session().engine(), &pair.source);
-        let target_sql = to.sum_sql(&pair.target);
+        let target_sql = to.sum_sql(&pair.target, "");
         let source = total(world.source.session(), &source_sql).await?;
         let target = total(&mut world.target, &target_sql).await?;
         let added = [target, parts.rejected, parts.skipped]

@@ -26,6 +26,7 @@ fn outcome(undecided: i64, interrupted: bool, problems: Vec<Diagnostic>) -> Outc
         seconds: 0.5,
         spent: crate::commit::Spent::default(),
         retried: None,
+        synced: None,
     };
     Outcome {
         run: Some(1),
