@@ -1,5 +1,6 @@
 //! The shape of tables on either side: columns, keys, constraints, triggers, rights.
 
+mod accounts;
 mod defaults;
 mod effects;
 mod postgres;
@@ -10,6 +11,7 @@ mod sqlite_checks;
 
 use std::collections::HashSet;
 
+pub use accounts::{AuthUsers, auth_users, may_enter};
 pub use effects::{TriggerCode, Visibility, publications, trigger_code, visibility};
 pub use referrers::referrers;
 pub use shape::{Check, Column, DefaultValue, ForeignKey, Rights, Table, Trigger, Unique};

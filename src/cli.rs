@@ -80,7 +80,10 @@ enum Command {
 const GROUPS: &[(&str, &[&str])] = &[
     ("Try", &["demo"]),
     ("Write rules", &["init", "check", "test", "diff", "repl"]),
-    ("Move rows", &["plan", "exec", "run", "retry", "sync", "undo"]),
+    (
+        "Move rows",
+        &["plan", "exec", "run", "retry", "sync", "undo"],
+    ),
     (
         "Prove it",
         &[

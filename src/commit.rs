@@ -15,6 +15,7 @@ mod land;
 mod look;
 #[cfg(feature = "failpoints")]
 mod mutant;
+mod people;
 mod prior;
 mod statements;
 pub mod tracking;
@@ -41,7 +42,7 @@ use crate::db::DbError;
 use crate::row::{Judged, Key, Rows};
 use crate::rule::Rule;
 use crate::state::{Span, State, StateError};
-use crate::target::Destination;
+use crate::target::{Destination, PeopleTables};
 
 /// Source rows with what the rule says about them.
 #[derive(Clone, Debug)]
@@ -120,6 +121,8 @@ pub struct Ledger {
     pub state: State,
     /// Where rows go.
     pub to: Destination,
+    /// Where profiles and accounts go that come along.
+    pub people: PeopleTables,
     /// What decided them.
     pub rule: Arc<Rule>,
     /// The run and its epoch.

@@ -35,8 +35,8 @@ pub use error::RunError;
 pub use options::{Options, Syncing};
 pub use procedure::no_trial;
 pub use retry::{Moved, Retried};
-pub use undo::{Undo, Undone, UndoneRule, undo};
 pub use sync::{Conflict, Left, Synced, Withdrawn};
+pub use undo::{Undo, Undone, UndoneRule, undo};
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -7,6 +7,8 @@ mod job;
 mod nearest;
 mod order;
 mod parents;
+mod people;
+pub mod readiness;
 mod step;
 mod wants;
 mod whole;

@@ -8,6 +8,7 @@ mod blind;
 mod coverage;
 mod decision;
 mod evidence;
+mod first_day;
 mod fitness;
 mod issue;
 mod proof;
@@ -22,6 +23,7 @@ pub use blind::Question;
 pub use coverage::Coverage;
 pub use decision::Decision;
 pub use evidence::{Gate, Reading, Reconciliation, Run, last_run};
+pub use first_day::{FirstDay, FirstDayClass};
 pub use fitness::Fitness;
 pub use issue::{Amount, Issue, Reason, Waiting, rejections};
 pub use proof::Proof;
@@ -78,6 +80,8 @@ pub struct Report {
     pub limits: &'static [Limit],
     /// What `verify --record` found: whether an application can use what is there.
     pub fitness: Vec<Fitness>,
+    /// What people will find on the first day: signing in, files.
+    pub first_day: Vec<FirstDay>,
     /// Who ran what, oldest first.
     pub runs: Vec<Run>,
     /// Server time and log position before the first write.
@@ -168,6 +172,9 @@ async fn gather_all(
         fitness: &fitness,
     };
     let right = answer::is_it_right(&evidence);
+    let first_day = first_day::first_day(session, rules).await?;
+    let mut proofs = proof::proofs(&evidence, &runs);
+    proofs.extend(first_day::proofs(&first_day));
     let ready = answer::is_it_ready(&evidence, &right);
     Ok(Report {
         version: VERSION,
@@ -180,7 +187,8 @@ async fn gather_all(
         restore_point: evidence::restore_point(session, state).await?,
         decisions: decision::decisions(session, state).await?,
         unseen: unseen(state.engine(), &verification),
-        proofs: proof::proofs(&evidence, &runs),
+        proofs,
+        first_day,
         questions: blind::questions(&gates, !reconciliations.is_empty()),
         right,
         tables,

@@ -17,10 +17,13 @@ mod lint;
 #[cfg(test)]
 mod lint_tests;
 mod load;
+mod login;
 mod masking;
 #[cfg(test)]
 mod name_tests;
+mod person;
 mod pin;
+mod profile;
 mod read;
 mod scribe;
 #[cfg(test)]
@@ -36,7 +39,10 @@ use crate::diagnostic::Place;
 
 pub use bound::Bound;
 pub use draft::{Sheet, draft, named_table};
-pub use header::{CopyPair, Existing, Header, IdsDecl, LookupDecl, Reconcile, Side, Stop, Storage};
+pub use header::{
+    Auth, CopyPair, Existing, Header, IdsDecl, LookupDecl, MissingProfile, Reconcile, Side, Stop,
+    Storage,
+};
 pub use judge::Judge;
 pub use lint::Shapes;
 pub use load::{Library, RuleSet};
@@ -85,6 +91,8 @@ pub struct Functions {
     pub after: bool,
     /// `run()`: a procedural rule.
     pub run: bool,
+    /// `profile(row)`: what a new profile holds.
+    pub profile: bool,
     /// `test_*()`, sorted.
     pub tests: Vec<String>,
 }

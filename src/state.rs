@@ -39,8 +39,8 @@ pub use run::{Claim, RunRecord, begin_alone, host_name, os_user};
 pub use schema::VERSION;
 pub use seal::ROOT;
 pub use segment::{Kind, SegmentRecord};
-pub use undone::{Part, PastRun, UndoLine};
 pub use standing::{Standing, Why};
+pub use undone::{Part, PastRun, UndoLine};
 
 use crate::db::{DbError, Engine, Session, literal};
 use crate::row::Rows;

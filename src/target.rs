@@ -4,12 +4,14 @@
 
 mod existing;
 mod guilty;
+mod people;
 mod questions;
 mod referred;
 mod write;
 
 pub use existing::{Found, Lookup, find, normalise};
 pub use guilty::{Piece, guilty};
+pub use people::PeopleTables;
 pub use referred::referred;
 pub use write::{insert, update_sql};
 

@@ -15,6 +15,7 @@ mod limits;
 mod locate;
 mod outcome;
 mod pair;
+mod people;
 mod probe;
 mod read;
 mod record;

@@ -71,6 +71,7 @@ impl Reference {
             "create role {role} login bypassrls; grant usage on schema public to {role};
              grant select, insert, update on all tables in schema public to {role};
              grant usage on all sequences in schema public to {role};
+             grant usage on schema auth to {role}; grant select on auth.users to {role};
              grant create on database {} to {role}",
             owner.name()
         ));

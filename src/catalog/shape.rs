@@ -142,6 +142,14 @@ impl Table {
         self.columns.iter().position(|c| c.name == name)
     }
 
+    /// The column that refers to people's profiles: by a foreign key of its own, else by its name.
+    pub fn refers_to_profiles(&self) -> Option<&str> {
+        let mut keys = self.foreign_keys.iter();
+        let key = keys.find(|key| key.table.name == "profiles" && key.columns.len() == 1);
+        let name = key.map_or("profile_id", |key| key.columns[0].as_str());
+        self.column(name).map(|column| column.name.as_str())
+    }
+
     /// The uuid column that is the whole primary key.
     pub fn id_column(&self) -> Option<&Column> {
         let [one] = &self.primary_key[..] else {

@@ -54,6 +54,25 @@ begin
     execute format('create policy runner_writer on public.%I for all to runner_writer using (true) with check (true)', t.tablename);
   end loop;
 end $$;
+-- For rules that say `auth`: which accounts there are, and nothing of their passwords. The schema stays out
+-- of the API.
+do $$
+begin
+  if to_regclass('auth.users') is not null then
+    create schema if not exists runner_auth;
+    create or replace view runner_auth.users as
+      select id, email, instance_id, aud, is_sso_user, email_confirmed_at, banned_until,
+        coalesce(encrypted_password, '') <> '' as has_password,
+        (instance_id is null or aud is null or role is null or created_at is null or updated_at is null
+          or confirmation_token is null or recovery_token is null or email_change is null
+          or email_change_token_new is null or email_change_token_current is null
+          or email_change_confirm_status is null or phone_change is null or phone_change_token is null
+          or reauthentication_token is null) as has_null
+      from auth.users;
+    grant usage on schema runner_auth to runner_writer;
+    grant select on runner_auth.users to runner_writer;
+  end if;
+end $$;
 
 -- After the first run. Reads what `status`, `quarantine`, `why` and `report` show.
 create role runner_reader nologin;

@@ -216,10 +216,9 @@ fn text(found: &Verification) -> String {
 }
 
 fn details(text: &mut String, proof: &TableProof) {
-    let classes = proof
-        .classes
-        .iter()
-        .filter(|(class, tally)| tally.count > 0 && (class.differs() || **class == Class::Kept));
+    let classes = proof.classes.iter().filter(|(class, tally)| {
+        tally.count > 0 && (class.differs() || matches!(class, Class::Kept | Class::FileAbsent))
+    });
     for (class, tally) in classes {
         text.push_str(&format!(
             "\n{}: {} {} ({})\n",
@@ -296,6 +295,7 @@ fn meaning(class: Class) -> &'static str {
         Class::Kept => "adopted, and left as it was: no difference",
         Class::Refused => "refused by the target, in quarantine: no difference",
         Class::Pending => "its turn has not come: no difference",
+        Class::FileAbsent => "row migrated, file absent in storage: no difference",
         Class::NotRederived => "written by a script: not compared",
     }
 }

@@ -8,6 +8,7 @@ use super::again::{decided, moved};
 use super::before::marked;
 use super::defer::defer;
 use super::land::Landed;
+use super::people;
 use super::statements::{images, mappings, quarantine, refusal, stands_no_longer};
 use super::transaction::{begin, commit, lost, point};
 use super::withdraw::{Leaving, withdraw};
@@ -128,6 +129,7 @@ impl Writer {
         let mut left = String::new();
         match change {
             None => {
+                people::write(session, ledger, batch, &fates).await?;
                 write_rows(session, ledger, &fates).await?;
                 (counts, codes) = moved(ledger, batch, counts, codes);
             }
@@ -169,6 +171,7 @@ impl Writer {
         sql.push_str(&images(ledger, id, &before)?);
         sql.push_str(&state.later_sql(&ledger.rule.name, id, &later)?);
         sql.push_str(&state.stated_sql(&ledger.rule.name, id, &ledger.prior.stated)?);
+        sql.push_str(&people::kept(ledger, batch, &fates, id)?);
         if !stale.is_empty() {
             let detail = serde_json::json!({ "keys": stale, "count": stale.len() });
             sql.push(';');
@@ -241,6 +244,8 @@ impl Writer {
         let mut adopted = adopt(session, ledger, batch).await?;
         reject(&mut adopted.fates, refused);
         defer(&mut adopted.fates, ledger, batch);
+        let mut found = people::guilty(session, ledger, batch, &adopted.fates).await?;
+        reject(&mut adopted.fates, &found);
         let mut updates = Vec::new();
         let mut pieces = Vec::new();
         for (row, insert, update) in in_turn(ledger, &adopted.fates) {
@@ -254,7 +259,6 @@ impl Writer {
                 updates.push((row, update));
             }
         }
-        let mut found = Vec::new();
         let mut attempts = 0;
         for (row, update) in updates {
             session.execute("savepoint change").await?;

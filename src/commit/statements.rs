@@ -127,17 +127,10 @@ pub(super) fn mappings(
     chunk: i64,
     stale: &[String],
 ) -> Result<String, StateError> {
-    let Some(table) = ledger
-        .prior
-        .mappings
-        .as_ref()
-        .filter(|_| ledger.accounted && !ledger.rule.header.many)
-    else {
+    if !ledger.accounted || ledger.rule.header.many {
         return Ok(String::new());
-    };
-    let engine = ledger.to.engine;
-    let entity = literal(engine, &ledger.to.table.name.name)?;
-    let mut rows = Vec::new();
+    }
+    let mut rows: Mapped<'_> = Vec::new();
     for (row, fate) in fates.0.iter().enumerate() {
         let Fate::Write {
             insert,
@@ -153,33 +146,68 @@ pub(super) fn mappings(
             .map(|out| out.id)
             .or(update.first().map(|u| u.0))
             .or(same.first().copied());
-        if let (Some(id), [key]) = (id, &batch.keys[row].0[..])
-            && key.parse::<i32>().is_ok()
-        {
-            rows.push(format!("({key}, '{id}')"));
+        if let (Some(id), [key]) = (id, &batch.keys[row].0[..]) {
+            rows.push((key, id));
         }
     }
-    let (cast, now) = match engine {
-        Engine::Postgres => ("::uuid", "clock_timestamp()"),
-        Engine::Sqlite => ("", ledger.state.now()),
+    let entity = &ledger.to.table.name.name;
+    let mut sql = stale_mappings(ledger, chunk, entity, stale)?;
+    sql.push_str(&mapping_sql(ledger, entity, &rows)?);
+    Ok(sql)
+}
+
+/// Keeps what is about to be replaced: only a mapping that led nowhere is.
+fn stale_mappings(
+    ledger: &Ledger,
+    chunk: i64,
+    entity: &str,
+    stale: &[String],
+) -> Result<String, StateError> {
+    let Some(table) = &ledger.prior.mappings else {
+        return Ok(String::new());
     };
-    let mut sql = String::new();
-    // only a mapping that led nowhere is replaced
     let stale: Vec<&str> = stale
         .iter()
         .map(String::as_str)
         .filter(|key| key.parse::<i32>().is_ok())
         .collect();
-    if !stale.is_empty() {
-        sql.push_str(&ledger.state.image_mappings_sql(
-            ledger.run,
-            chunk,
-            &ledger.rule.name,
-            table,
-            &entity,
-            &stale.join(","),
-        )?);
+    if stale.is_empty() {
+        return Ok(String::new());
     }
+    ledger.state.image_mappings_sql(
+        ledger.run,
+        chunk,
+        &ledger.rule.name,
+        table,
+        &literal(ledger.to.engine, entity)?,
+        &stale.join(","),
+    )
+}
+
+/// Legacy keys with their new ids.
+pub(super) type Mapped<'a> = Vec<(&'a str, Uuid)>;
+
+/// Keeps mappings of one table current, when there is a table of mappings.
+pub(super) fn mapping_sql(
+    ledger: &Ledger,
+    entity: &str,
+    mapped: &Mapped<'_>,
+) -> Result<String, DbError> {
+    let Some(table) = &ledger.prior.mappings else {
+        return Ok(String::new());
+    };
+    let engine = ledger.to.engine;
+    let entity = literal(engine, entity)?;
+    let rows: Vec<String> = mapped
+        .iter()
+        .filter(|(key, _)| key.parse::<i32>().is_ok())
+        .map(|(key, id)| format!("({key}, '{id}')"))
+        .collect();
+    let (cast, now) = match engine {
+        Engine::Postgres => ("::uuid", "clock_timestamp()"),
+        Engine::Sqlite => ("", ledger.state.now()),
+    };
+    let mut sql = String::new();
     for rows in rows.chunks(1_000) {
         sql.push_str(&format!(
             ";insert into {table} (entity_type, legacy_id, new_id, migrated_at, migration_batch) \

@@ -16,6 +16,7 @@ use crate::row::{Key, Reject, Stage, Verdict};
 use crate::rule::{Scribe, Slip};
 use crate::script::{Database, HostCall, HostReply};
 use crate::state::{Kind, Span, Stated};
+use crate::target::PeopleTables;
 
 /// What a call belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -362,6 +363,7 @@ impl Clerk<'_, '_> {
         Ok(Ledger {
             state: world.state,
             to: self.job.to.clone(),
+            people: PeopleTables::default(),
             rule: rule.clone(),
             run: world.run,
             epoch: world.epoch,

@@ -123,6 +123,7 @@ impl Kept {
         let judged = self.verdicts.into_iter().map(|verdict| Judged {
             verdict,
             notes: vec![],
+            person: None,
         });
         Batch {
             span,

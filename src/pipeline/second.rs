@@ -56,6 +56,7 @@ pub(super) async fn run(
         .map(|_| Judged {
             verdict: Verdict::Reject(Box::new(Reject::new(Stage::Rule, "orphan", why.clone()))),
             notes: vec![],
+            person: None,
         })
         .collect();
     let batch = Batch {

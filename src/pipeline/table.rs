@@ -290,6 +290,7 @@ pub(super) fn ledger(
     Ledger {
         state: world.state,
         to: step.to.clone(),
+        people: step.people.clone(),
         rule: step.rule.clone(),
         run: world.run,
         epoch: world.epoch,

@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use super::among::among;
 use super::wants::{CACHE_MAX, IdsWant, LookupWant, Own, from_sql};
-use crate::db::{DbError, Session, ident, literal_list};
-use crate::ids::id_for;
+use crate::db::{DbError, Engine, Session, TableName, ident, literal_list};
+use crate::ids::{IdKind, id_for};
 use crate::row::{IdAnswer, IdAnswers, Key, LookupAnswer, Rows, whole_number};
+use crate::rule::Rule;
 use crate::value::Logical;
 
 /// Keys per query: keeps a statement's text below a few hundred kilobytes.
@@ -39,6 +40,36 @@ impl Keys {
         self.numbers.sort_unstable();
         self.numbers.dedup();
     }
+}
+
+/// How the rule's own rows are asked for; only a single key column can be referred to.
+pub(super) fn own(
+    rule: &Rule,
+    namespace: Uuid,
+    columns: &[(String, Logical)],
+    engine: Engine,
+) -> Option<Own> {
+    let [key] = &rule.header.key[..] else {
+        return None;
+    };
+    let logical = &columns.iter().find(|(name, _)| name == key)?.1;
+    let condition = rule
+        .header
+        .where_
+        .as_ref()
+        .map(|c| format!("({c}) and "))
+        .unwrap_or_default();
+    Some(Own {
+        select: format!(
+            "select {0} from {1} where {condition}{0} in (",
+            ident(key),
+            TableName::parse(&rule.header.base).sql(engine)
+        ),
+        key: logical.clone(),
+        namespace,
+        table: rule.header.target.clone(),
+        kind: rule.header.id,
+    })
 }
 
 impl Own {
@@ -121,6 +152,11 @@ impl IdsWant {
             self.texts.insert(key.clone(), answer.clone());
             texts.insert(key, answer);
         }
+        if self.made_in.is_some() {
+            // what is made meanwhile must be seen when it is asked for again
+            self.numbers.retain(|_, answer| *answer != IdAnswer::None);
+            self.texts.retain(|_, answer| *answer != IdAnswer::None);
+        }
         Ok(IdAnswers::new(numbers, texts))
     }
 
@@ -185,6 +221,26 @@ impl IdsWant {
             }
         }
         Ok(IdAnswers::new(found.into_iter().collect(), found_texts))
+    }
+
+    /// Answers for rows that are to be made by the ids they will have, and returns these.
+    pub(super) fn make(&self, answers: &mut IdAnswers) -> Vec<Uuid> {
+        let mut made = Vec::new();
+        let Some(namespace) = self.made_in else {
+            return made;
+        };
+        answers.answer_absent(|key| {
+            let id = id_for(
+                namespace,
+                &self.decl.entity,
+                &Key::single(key),
+                &[],
+                IdKind::V5,
+            );
+            made.push(id);
+            id
+        });
+        made
     }
 }
 

@@ -2,6 +2,7 @@
 //! so that a row that changed can be told from a row whose parents or related rows changed.
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::wants::{From, LookupWant, Wants};
 use crate::row::{Answers, IdAnswer, Rows};
@@ -41,10 +42,33 @@ impl Wants {
                 },
             );
         }
+        let people = answers.people.as_ref();
+        if let (Some(want), Some(accounts)) =
+            (&self.accounts, people.and_then(|p| p.accounts.as_ref()))
+        {
+            for id in self.profiles_of(rows, row, answers) {
+                hash.update([want.seen(rows, row, accounts, id)]);
+            }
+        }
         let mut short = [0; 16];
         short[..8].copy_from_slice(&own[..8]);
         short[8..].copy_from_slice(&hash.finalize()[..8]);
         short
+    }
+
+    fn profiles_of(&self, rows: &Rows, row: usize, answers: &Answers) -> Vec<Uuid> {
+        let mut found = Vec::new();
+        for want in self.ids.iter().filter(|want| want.decl.is_profiles()) {
+            let Some(answer) = answers.ids.get(&want.decl.entity) else {
+                continue;
+            };
+            for_each_key(&want.from, &self.lookups, rows, row, answers, &mut |key| {
+                if let Some(IdAnswer::One(id)) = answer.get(key) {
+                    found.push(*id);
+                }
+            });
+        }
+        found
     }
 }
 

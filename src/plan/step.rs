@@ -6,13 +6,15 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::nearest;
+use super::people::people_tables;
+use super::readiness;
 use crate::catalog::{self, Table};
 use crate::db::{ErrorKind, Session, TableName};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::plan::Wants;
 use crate::rule::{Bound, Rule, Shapes, Side};
 use crate::source::PageQuery;
-use crate::target::Destination;
+use crate::target::{Destination, PeopleTables};
 use crate::value::Logical;
 
 /// What to read, what to ask, what to write.
@@ -23,6 +25,8 @@ pub struct Step {
     pub query: PageQuery,
     /// Where they go.
     pub to: Destination,
+    /// Where profiles and accounts go that come along with its rows.
+    pub people: PeopleTables,
     /// What it may ask for.
     pub wants: Wants,
     /// The rule, able to judge.
@@ -90,13 +94,23 @@ impl Step {
             }
         };
         let key_types = key_types(&rule, &base, &mut findings);
+        let people = match people_tables(&rule, target).await {
+            Ok(tables) => tables,
+            Err(problems) => {
+                findings.extend(problems);
+                PeopleTables::default()
+            }
+        };
+        let profiles = people.profiles.as_ref().map(|to| to.table.clone());
         let bound = table.as_ref().and_then(|table| {
             match Bound::new(
                 rule.clone(),
                 columns.clone().into(),
                 table.clone(),
                 namespace,
-            ) {
+            )
+            .and_then(|bound| bound.with_profiles(profiles))
+            {
                 Ok(bound) => Some(bound),
                 Err(problems) => {
                     findings.extend(problems);
@@ -123,6 +137,7 @@ impl Step {
         if let Some(to) = &to {
             findings.extend(own_parent(&rule, to));
         }
+        findings.extend(readiness::check(&rule, to.as_ref().map(|to| &*to.table), target).await);
         dedup(&mut findings);
         let refused = findings.iter().any(|f| f.severity() == Severity::Error);
         match (to, wants, bound) {
@@ -136,6 +151,7 @@ impl Step {
                     columns,
                 },
                 to,
+                people,
                 wants,
                 bound,
                 rule,

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::fetch::Keys;
+use super::fetch::{Keys, own};
 use super::nearest;
+use super::people::{AccountsWant, people};
 use super::whole::Whole;
 use crate::catalog;
-use crate::db::{DbError, Engine, Session, TableName, ident};
+use crate::db::{DbError, Engine, Session, TableName};
 use crate::diagnostic::Diagnostic;
 use crate::ids::IdKind;
 use crate::row::{Answers, IdAnswer, Rows};
@@ -51,6 +52,8 @@ pub(super) struct IdsWant {
     /// When to think of reading the whole parent.
     pub(super) whole_from: u64,
     pub(super) whole: Option<Whole>,
+    /// Rows that are not there are made, with ids of this namespace.
+    pub(super) made_in: Option<Uuid>,
 }
 
 /// How to answer for rows of the rule's own table: a key that the source holds will have its computed id.
@@ -78,6 +81,7 @@ pub(super) struct LookupWant {
 pub struct Wants {
     pub(super) ids: Vec<IdsWant>,
     pub(super) lookups: Vec<LookupWant>,
+    pub(super) accounts: Option<AccountsWant>,
 }
 
 impl Wants {
@@ -104,11 +108,21 @@ impl Wants {
                     if decl.entity == rule.header.target {
                         want.own = own(rule, namespace, columns, source.engine());
                     }
+                    if rule.makes_profiles_in() == Some(decl.entity.as_str()) {
+                        want.made_in = Some(namespace);
+                    }
                     ids.push(want);
                 }
                 Err(problem) => problems.push(problem),
             }
         }
+        let accounts = match AccountsWant::prepare(rule, columns, target).await {
+            Ok(want) => want,
+            Err(problem) => {
+                problems.push(problem);
+                None
+            }
+        };
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -158,7 +172,11 @@ impl Wants {
             want.keys = keys;
         }
         if problems.is_empty() {
-            Ok(Self { ids, lookups })
+            Ok(Self {
+                ids,
+                lookups,
+                accounts,
+            })
         } else {
             Err(problems)
         }
@@ -283,6 +301,7 @@ impl Wants {
             asked: 0,
             whole_from: 0,
             whole: None,
+            made_in: None,
         })
     }
 
@@ -332,13 +351,18 @@ impl Wants {
                 keys
             })
             .collect();
+        let mut absent = HashSet::new();
         for (want, keys) in self.ids.iter_mut().zip(keys) {
             let known = known.get(&want.decl.entity);
-            let answer = want.fetch(source, target, keys, known).await?;
+            let mut answer = want.fetch(source, target, keys, known).await?;
+            absent.extend(want.make(&mut answer));
             answers
                 .ids
                 .insert(want.decl.entity.clone(), Arc::new(answer));
         }
+        let makes = self.ids.iter().any(|want| want.made_in.is_some());
+        let accounts = self.accounts.as_ref();
+        answers.people = people(accounts, absent, makes, rows, &answers, target).await?;
         Ok(answers)
     }
 
@@ -361,31 +385,6 @@ impl Wants {
             }
         }
     }
-}
-
-/// How the rule's own rows are asked for; only a single key column can be referred to.
-fn own(rule: &Rule, namespace: Uuid, columns: &[(String, Logical)], engine: Engine) -> Option<Own> {
-    let [key] = &rule.header.key[..] else {
-        return None;
-    };
-    let logical = &columns.iter().find(|(name, _)| name == key)?.1;
-    let condition = rule
-        .header
-        .where_
-        .as_ref()
-        .map(|c| format!("({c}) and "))
-        .unwrap_or_default();
-    Some(Own {
-        select: format!(
-            "select {0} from {1} where {condition}{0} in (",
-            ident(key),
-            TableName::parse(&rule.header.base).sql(engine)
-        ),
-        key: logical.clone(),
-        namespace,
-        table: rule.header.target.clone(),
-        kind: rule.header.id,
-    })
 }
 
 /// A table's quoted name, or a select in parentheses, named `l`.

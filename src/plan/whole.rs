@@ -48,7 +48,8 @@ impl IdsWant {
         let Some((table, legacy, logical, id)) = &self.table else {
             return Ok(());
         };
-        if !is_due || self.whole.is_some() || self.own.is_some() || !is_whole(logical) {
+        let grows = self.own.is_some() || self.made_in.is_some();
+        if !is_due || self.whole.is_some() || grows || !is_whole(logical) {
             return Ok(());
         }
         let most = ROWS_MAX.min(self.asked * ROWS_PER_KEY);

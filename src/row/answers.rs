@@ -55,6 +55,20 @@ impl IdAnswers {
         at.ok().map(|at| &self.numbers[at].1)
     }
 
+    /// Gives an id to every key that nobody has.
+    pub fn answer_absent(&mut self, mut make: impl FnMut(&str) -> uuid::Uuid) {
+        for (key, answer) in &mut self.numbers {
+            if *answer == IdAnswer::None {
+                *answer = IdAnswer::One(make(&key.to_string()));
+            }
+        }
+        for (key, answer) in &mut self.texts {
+            if *answer == IdAnswer::None {
+                *answer = IdAnswer::One(make(key));
+            }
+        }
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (String, &IdAnswer)> {
         let numbers = self.numbers.iter().map(|(key, a)| (key.to_string(), a));
@@ -103,6 +117,8 @@ pub struct Answers {
     pub ids: HashMap<String, Arc<IdAnswers>>,
     /// Lookup name → its rows.
     pub lookups: HashMap<String, LookupAnswer>,
+    /// Of rules that make profiles or look after logins.
+    pub people: Option<super::People>,
 }
 
 #[cfg(test)]

@@ -130,4 +130,6 @@ pub struct Judged {
     pub verdict: Verdict,
     /// Kept only when the row is written.
     pub notes: Vec<Note>,
+    /// What comes along with a written row.
+    pub person: Option<Box<super::Person>>,
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::Rule;
 use super::judge::Judge;
+use super::person::PersonPlan;
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::row::{Answers, Rows};
@@ -15,7 +16,7 @@ use crate::value::{Logical, Pair, pair};
 /// A rule that knows the columns it reads and the table it fills. Cheap to clone, crosses threads.
 #[derive(Clone)]
 pub struct Bound {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 pub(super) struct Inner {
@@ -34,6 +35,8 @@ pub(super) struct Inner {
     pub(super) required: Vec<u16>,
     /// Index of the id column.
     pub(super) id: u16,
+    /// For a rule about people.
+    pub(super) person: Option<PersonPlan>,
 }
 
 /// A column that does not enter the script.
@@ -102,6 +105,7 @@ impl Bound {
             matched,
             required,
             id,
+            person: None,
         };
         Ok(Self {
             inner: Arc::new(inner),

@@ -62,7 +62,15 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Where a run begins to read a rule.
-const ROOTS: [&str; 6] = ["RULE", "transform", "validate", "before", "after", "run"];
+const ROOTS: [&str; 7] = [
+    "RULE",
+    "transform",
+    "validate",
+    "profile",
+    "before",
+    "after",
+    "run",
+];
 
 /// Functions and constants of a rule that no run reaches: what tests are made of. A name counts as
 /// reached wherever it is written, so a rule is rather too careful than wrong.

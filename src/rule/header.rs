@@ -56,10 +56,31 @@ pub struct Header {
     /// Files that belong to the rows.
     pub storage: Option<Storage>,
     /// What happens to a person without a profile: `reject` or `create`.
-    pub missing_profile: Option<String>,
+    pub missing_profile: Option<MissingProfile>,
     /// What happens to a person's login.
-    pub auth: Option<String>,
+    pub auth: Option<Auth>,
 }
+
+/// What happens to a person without a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingProfile {
+    /// The row is rejected.
+    Reject,
+    /// A profile is made of the source row.
+    Create,
+}
+
+/// What happens to a person's login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// The account with the profile's id is looked for.
+    Link,
+    /// Where there is none, it is made.
+    Create,
+}
+
+/// Target columns that `auth` fills: the account, and whether there is one.
+pub(crate) const AUTH_COLUMNS: [&str; 2] = ["user_id", "auth_linked"];
 
 /// One parent table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +91,13 @@ pub struct IdsDecl {
     pub legacy: Option<String>,
     /// Row columns, or `lookup.column`, that hold keys to ask for.
     pub from: Vec<String>,
+}
+
+impl IdsDecl {
+    /// The people's own table, in whatever schema.
+    pub fn is_profiles(&self) -> bool {
+        self.entity.rsplit('.').next() == Some("profiles")
+    }
 }
 
 /// One lookup.
@@ -157,6 +185,6 @@ impl Default for Stop {
 pub struct Storage {
     /// Bucket name.
     pub bucket: String,
-    /// Path pattern within it.
+    /// SQL expression over a row `t` of the target table: the object's name in the bucket.
     pub path: String,
 }

@@ -6,15 +6,19 @@ use super::bound::Inner;
 use super::encode::Encoder;
 use crate::diagnostic::Diagnostic;
 use crate::ids::id_for;
-use crate::row::{Answers, Judged, Key, OutRow, Reject, Rows, Stage, Verdict};
+use crate::row::{Answers, Judged, Key, Note, OutRow, Person, Reject, Rows, Stage, Verdict};
 use crate::script::{Made, Program, Said};
 use crate::value::Logical;
 
 /// Says what becomes of a row. Stays on its thread.
 pub struct Judge {
-    bound: Arc<Inner>,
-    program: Program,
-    encoder: Encoder,
+    pub(super) bound: Arc<Inner>,
+    pub(super) program: Program,
+    pub(super) encoder: Encoder,
+    /// The host's own remarks on the row.
+    pub(super) remarks: Vec<Note>,
+    /// What comes along with the row.
+    pub(super) along: Option<Box<Person>>,
 }
 
 impl Judge {
@@ -24,6 +28,8 @@ impl Judge {
             bound,
             program,
             encoder,
+            remarks: vec![],
+            along: None,
         }
     }
 
@@ -35,20 +41,24 @@ impl Judge {
         key: &Key,
         answers: &Arc<Answers>,
     ) -> Judged {
+        self.remarks.clear();
+        self.along = None;
         let verdict = match self.program.transform(rows, row, answers) {
-            Said::Made(made) => self.write(std::slice::from_ref(&made), rows, row, key),
-            Said::Many(made) => self.write_many(&made, rows, row, key),
+            Said::Made(made) => self.write(std::slice::from_ref(&made), rows, row, key, answers),
+            Said::Many(made) => self.write_many(&made, rows, row, key, answers),
             said => Err(said),
         };
         let verdict = match verdict {
             Ok(out) => Verdict::Write(out),
             Err(said) => as_verdict(said),
         };
-        let notes = self.program.take_notes();
+        let mut notes = self.program.take_notes();
+        notes.append(&mut self.remarks);
         let is_written = matches!(verdict, Verdict::Write(_));
         Judged {
             verdict,
             notes: if is_written { notes } else { vec![] },
+            person: self.along.take().filter(|_| is_written),
         }
     }
 
@@ -65,9 +75,10 @@ impl Judge {
     fn write_many(
         &mut self,
         made: &[Made],
-        rows: &Rows,
+        rows: &Arc<Rows>,
         row: usize,
         key: &Key,
+        answers: &Arc<Answers>,
     ) -> Result<Vec<OutRow>, Said> {
         if !self.bound.rule.header.many {
             return Err(self.wrong(
@@ -81,21 +92,24 @@ impl Judge {
                 "call `skip(code)` for a row that becomes nothing",
             ));
         }
-        self.write(made, rows, row, key)
+        self.write(made, rows, row, key, answers)
     }
 
     fn write(
         &mut self,
         made: &[Made],
-        rows: &Rows,
+        rows: &Arc<Rows>,
         row: usize,
         key: &Key,
+        answers: &Arc<Answers>,
     ) -> Result<Vec<OutRow>, Said> {
         let many = self.bound.rule.header.many;
         let mut out: Vec<OutRow> = Vec::with_capacity(made.len());
         let mut seen: Vec<Vec<String>> = Vec::new();
         for one in made {
             self.encode(one, rows, row)?;
+            self.person(rows, row, answers)?;
+            self.complete()?;
             let matched = if many { self.match_values()? } else { vec![] };
             if seen.contains(&matched) {
                 let columns = self.bound.rule.header.match_.join(", ");
@@ -174,9 +188,14 @@ impl Judge {
                 .copy(copied, rows, row, source, column)
                 .map_err(|(stage, misfit)| refuse(stage, misfit.code, misfit.why))?;
         }
-        for at in &bound.required {
+        Ok(())
+    }
+
+    /// Nothing is absent that the database would miss.
+    fn complete(&self) -> Result<(), Said> {
+        for at in &self.bound.required {
             if !self.encoder.has(*at) {
-                let name = &bound.target.columns[usize::from(*at)].name;
+                let name = &self.bound.target.columns[usize::from(*at)].name;
                 let why = format!("column `{name}` is not set and has no default");
                 return Err(refuse(Stage::Fit, "null_not_allowed", why));
             }
@@ -248,7 +267,7 @@ impl Judge {
     }
 }
 
-fn refuse(stage: Stage, code: &str, why: String) -> Said {
+pub(super) fn refuse(stage: Stage, code: &str, why: String) -> Said {
     Said::Reject(Box::new(Reject::new(stage, code, why)))
 }
 

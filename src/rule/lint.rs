@@ -14,14 +14,23 @@ use crate::script::{self, Facts, Found, TargetColumn, Written};
 use crate::value::Logical;
 
 /// Codes that the host gives by itself, so that a `fix` for them is never unused.
-const HOST_CODES: [&str; 22] = [
+const HOST_CODES: [&str; 33] = [
     "ambiguous_parent",
     "bad_value",
     "conflict",
     "duplicate_match",
     "duplicate_of",
+    "email_case",
+    "email_taken",
     "fault",
+    "login_broken",
+    "login_created",
+    "login_inactive",
+    "login_refused",
     "missing_profile",
+    "must_reset_password",
+    "no_auth_user",
+    "no_login_address",
     "not_a_label",
     "not_finite",
     "not_utf8",
@@ -29,6 +38,8 @@ const HOST_CODES: [&str; 22] = [
     "null_not_allowed",
     "orphan",
     "out_of_range",
+    "profile_created",
+    "profile_refused",
     "refused",
     "stale_mapping",
     "too_large",
@@ -151,6 +162,7 @@ impl Rule {
                 .iter()
                 .map(|c| c.target.clone())
                 .chain(header.legacy.clone())
+                .chain(self.auth_columns(shapes.target))
                 .collect(),
             many: header.many,
         }

@@ -1,13 +1,15 @@
 //! From the `RULE` literal to a [`Header`]: every key known, every value of its type, all problems at once.
 
 mod values;
+mod whole;
 
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
 use super::header::{
-    CopyPair, Existing, Header, IdsDecl, LookupDecl, Reconcile, Side, Stop, Storage,
+    Auth, CopyPair, Existing, Header, IdsDecl, LookupDecl, MissingProfile, Reconcile, Side, Stop,
+    Storage,
 };
 use super::{Functions, Places};
 use crate::diagnostic::{Diagnostic, Place};
@@ -57,6 +59,7 @@ pub(super) fn functions(outline: &Outline) -> Functions {
         before: has("before", 0),
         after: has("after", 0),
         run: has("run", 0),
+        profile: has("profile", 1),
         tests: outline
             .functions
             .iter()
@@ -163,56 +166,21 @@ impl Reader<'_> {
                 "storage" => header.storage = self.storage(node),
                 "missing_profile" => {
                     let words = ["reject", "create"];
-                    header.missing_profile = Some(words[self.word(name, node, &words)].to_owned());
+                    header.missing_profile = Some(
+                        [MissingProfile::Reject, MissingProfile::Create]
+                            [self.word(name, node, &words)],
+                    );
                 }
-                "auth" => header.auth = Some(self.text(name, node)),
+                "auth" => {
+                    header.auth = Some(
+                        [Auth::Link, Auth::Create][self.word(name, node, &["link", "create"])],
+                    );
+                }
                 _ => {}
             }
         }
         self.check_whole(&header, rule, has);
         header
-    }
-
-    /// What no single key can say.
-    fn check_whole(&mut self, header: &Header, rule: &Node, has: &Functions) {
-        let missing = |name: &str, what: &str| {
-            Diagnostic::error(format!("`RULE` lacks `{name}`"))
-                .at(self.source.place(rule.line, rule.column))
-                .hint(what.to_owned())
-        };
-        let mut found = Vec::new();
-        if header.target.is_empty() && !self.places.contains_key("target") {
-            found.push(missing(
-                "target",
-                "add `target: \"table\"`, the target table that the rule fills",
-            ));
-        }
-        if has.run && has.transform {
-            found.push(
-                Diagnostic::error(
-                    "a rule has either `transform(row)` or `run()`, this one has both",
-                )
-                .at(Place::file(self.source.path.clone())),
-            );
-        }
-        if !has.run {
-            if !self.places.contains_key("base") {
-                found.push(missing(
-                    "base",
-                    "add `base: \"table\"`, the source table whose rows are accounted for",
-                ));
-            }
-            if !self.places.contains_key("key") {
-                found.push(missing("key", "add `key: \"id\"`, the column or columns that identify a row of the base table"));
-            }
-            if !has.transform {
-                found.push(values::no_transform(self.source, self.functions));
-            }
-        }
-        if header.many && header.match_.is_empty() {
-            found.push(missing("match", "`rows: \"many\"` needs `match: [\"column\"]`, the target columns that tell the rows of one key apart"));
-        }
-        self.problems.extend(found);
     }
 
     fn ids(&mut self, node: &Node) -> Vec<IdsDecl> {

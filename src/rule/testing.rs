@@ -132,6 +132,7 @@ impl Rule {
         names.extend(header.key.iter().cloned());
         names.extend(header.copy.iter().map(|pair| pair.source.clone()));
         names.extend(header.reconcile.iter().map(|sums| sums.source.clone()));
+        names.extend(self.person_columns().iter().map(|&name| name.to_owned()));
         names
     }
 }

@@ -54,6 +54,7 @@ impl Judge {
             Some(reject) => Judged {
                 verdict: Verdict::Reject(Box::new(reject)),
                 notes: vec![],
+                person: None,
             },
             None => self.judge(rows, row, key, answers),
         }

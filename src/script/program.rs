@@ -145,6 +145,26 @@ impl Program {
         }
     }
 
+    /// Calls `profile` on a row that `transform` was called on just before.
+    pub fn profile(&mut self, rows: &Arc<Rows>, row: usize) -> Result<Made, Said> {
+        let profile = |program: &mut Self| {
+            let row = Row::Read {
+                rows: Arc::clone(rows),
+                shape: Rc::clone(&program.shape),
+                row,
+            };
+            program.call("profile", Some(Dynamic::from(row)))
+        };
+        let value = self.settle("profile", profile)?.flatten();
+        let what = fault::kind(value.type_name());
+        value.try_cast::<Map>().map(Made).ok_or_else(|| {
+            let message =
+                format!("`profile` must return a map of columns of profiles, it returned {what}");
+            let place = literal::function_place(&self.files[0], "profile");
+            self.fault(Diagnostic::error(message).at(place))
+        })
+    }
+
     /// Calls `validate` with what `transform` made and what is copied beside it. `None`: no objection.
     pub fn validate(
         &mut self,

@@ -50,7 +50,11 @@ impl Destination {
     pub fn sum_sql(&self, column: &str, besides: &str) -> String {
         let mut condition = self.migrated_sql("");
         if !besides.is_empty() {
-            condition += if condition.is_empty() { " where " } else { " and " };
+            condition += if condition.is_empty() {
+                " where "
+            } else {
+                " and "
+            };
             condition += besides;
         }
         sum_sql(self.engine, column, &self.sql(), &condition)

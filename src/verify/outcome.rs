@@ -36,6 +36,8 @@ pub enum Class {
     Refused,
     /// The table is not through: this row's turn has not come.
     Pending,
+    /// It names a file that storage does not hold.
+    FileAbsent,
     /// Written by a script: nothing derives it.
     #[serde(rename = "not-re-derived")]
     NotRederived,
@@ -56,6 +58,7 @@ impl Class {
             Self::Kept => "kept",
             Self::Refused => "refused",
             Self::Pending => "pending",
+            Self::FileAbsent => "file-absent",
             Self::NotRederived => "not-re-derived",
         }
     }
@@ -64,7 +67,7 @@ impl Class {
     pub fn differs(self) -> bool {
         !matches!(
             self,
-            Self::Kept | Self::Refused | Self::Pending | Self::NotRederived
+            Self::Kept | Self::Refused | Self::Pending | Self::FileAbsent | Self::NotRederived
         )
     }
 

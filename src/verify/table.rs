@@ -11,6 +11,7 @@ use super::compare::{Comparer, Kind, Suspect, Way, hasher};
 use super::derive::{self, Chunk, Derived};
 use super::locate::Layout;
 use super::outcome::TableProof;
+use super::people::{self, MadeProfiles};
 use super::read::Reader;
 use super::whole::Sums;
 use super::{VerifyError, World, extra, probe, whole};
@@ -40,6 +41,7 @@ pub(super) async fn prove(
         rule,
         query,
         to,
+        people,
         mut wants,
         bound,
         ..
@@ -113,6 +115,7 @@ pub(super) async fn prove(
         last: None,
         probed: false,
         other_legacy: false,
+        profiles: MadeProfiles::new(people.profiles),
         failed: &failed,
     };
     let (read, compared) = tokio::join!(read, comparison.all(derived));
@@ -126,6 +129,7 @@ pub(super) async fn prove(
     // a rule that broke ends the reader's work too, so its word comes first
     compared?;
     read?;
+    let profiles = std::mem::replace(&mut comparison.profiles, MadeProfiles::new(None));
     let by_key = !comparison.other_legacy && query.key.len() == 1;
     let lists = comparison.way == Way::Lists && sample.is_none() && by_key;
     if let Some(legacy) = to
@@ -139,6 +143,8 @@ pub(super) async fn prove(
         }
     }
     proof.whole = sample.is_none();
+    profiles.end(proof);
+    people::readiness(world, &rule, &to.table, proof).await?;
     explainer.notes(proof);
     whole::table(world, &rule, &query, &to, sums, proof).await
 }
@@ -182,6 +188,7 @@ struct Comparison<'a, 'w> {
     probed: bool,
     /// The legacy column holds something else than the key.
     other_legacy: bool,
+    profiles: MadeProfiles,
     /// The source was not read to its end.
     failed: &'a AtomicBool,
 }
@@ -248,6 +255,7 @@ impl Comparison<'_, '_> {
             }
             self.other_legacy = legacy != key;
         }
+        self.profiles.chunk(self.session, chunk).await?;
         self.compare(chunk).await
     }
 

@@ -5,8 +5,8 @@ with crew as (
   where exists (select 1 from auth_user_groups g where g.user_id = u.id and g.group_id = 11)
 )
 select p.id as profile_id,
-       null::uuid as user_id,
-       false as auth_linked,
+       a.id as user_id,
+       a.id is not null as auth_linked,
        case when trim(c.first_name) = '' then c.username else c.first_name end as first_name,
        c.last_name,
        c.address as email,
@@ -23,4 +23,5 @@ select p.id as profile_id,
        '{}'::jsonb as metadata
 from crew c
 join profiles p on p.legacy_user_id = c.id
+left join auth.users a on a.id = p.id
 where not exists (select 1 from crew earlier where earlier.address = c.address and earlier.id < c.id)

@@ -37,6 +37,7 @@ fn hostile() -> Report {
         at: text(),
     };
     Report {
+        first_day: vec![],
         version: VERSION,
         made_by: "runner".into(),
         made_at: "2026-11-22 10:00:00.5+00".into(),
