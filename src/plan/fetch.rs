@@ -125,7 +125,8 @@ impl IdsWant {
         for key in keys.numbers {
             match (&self.whole, self.numbers.get(&key)) {
                 (Some(whole), _) => {
-                    numbers.push((key, elsewhere(whole.get(key), known, || key.to_string())));
+                    let answer = elsewhere(whole.get(key), known, || key.to_string());
+                    numbers.push((key, answer));
                 }
                 (None, Some(answer)) => numbers.push((key, answer.clone())),
                 (None, None) => missing.push(key),
