@@ -11,6 +11,7 @@ mod init;
 mod migrate;
 mod plan;
 mod print;
+mod profile;
 mod progress;
 mod quarantine;
 mod repl;

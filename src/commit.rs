@@ -82,17 +82,31 @@ pub struct Spent {
     pub ask: Duration,
     /// The rule.
     pub script: Duration,
+    /// Its values as text for the target; apart from the script only when somebody wants to know.
+    pub encode: Duration,
     /// Transactions in the target.
     pub write: Duration,
+    /// In queues between the stages.
+    pub wait: Duration,
+    /// Rows judged a second time, for the profile.
+    pub profile: Duration,
 }
 
 impl Spent {
+    /// All of it.
+    pub fn sum(&self) -> Duration {
+        self.read + self.ask + self.script + self.encode + self.write + self.wait + self.profile
+    }
+
     /// Adds another chunk's.
     pub fn add(&mut self, other: Self) {
         self.read += other.read;
         self.ask += other.ask;
         self.script += other.script;
+        self.encode += other.encode;
         self.write += other.write;
+        self.wait += other.wait;
+        self.profile += other.profile;
     }
 }
 

@@ -4,6 +4,7 @@
 //! before every rule has passed its check), claims the target, and takes the tables one by one.
 //! Progress is a callback: nothing here prints.
 
+mod chunk;
 mod claim;
 mod clerk;
 mod connections;
@@ -18,6 +19,7 @@ mod known;
 mod mode;
 mod options;
 mod procedure;
+mod profile;
 mod reader;
 mod reconcile;
 mod retry;
@@ -34,6 +36,7 @@ pub use ending::Ending;
 pub use error::RunError;
 pub use options::{Options, Syncing};
 pub use procedure::no_trial;
+pub use profile::Lines;
 pub use retry::{Moved, Retried};
 pub use sync::{Conflict, Left, Synced, Withdrawn};
 pub use undo::{Undo, Undone, UndoneRule, undo};
@@ -152,6 +155,8 @@ pub struct RuleOutcome {
     pub seconds: f64,
     /// Where the time went, added up over chunks.
     pub spent: Spent,
+    /// With `profile`: what the lines of the rule cost.
+    pub lines: Option<Lines>,
     /// In a retry: what became of the rows.
     pub retried: Option<Retried>,
     /// In a sync: what it found besides rows to write.
@@ -201,6 +206,8 @@ struct World<'a> {
     control: tracking::Control,
     /// Connections that commit; as many as the target has room for.
     writers: usize,
+    /// Base rows per chunk.
+    chunk_rows: u64,
 }
 
 /// Runs the rules that were asked for, parents first. `all` are the rules of the folder: they say
@@ -257,6 +264,7 @@ pub async fn run(
     for finding in unfilled(&rules, &rules, &all.rules, &mut target).await? {
         watcher.event(Event::Message(&finding.line()));
     }
+    let chunk_rows = chunk::rows(options.batch_rows, target.engine());
     let mut world = World {
         config,
         options,
@@ -277,6 +285,7 @@ pub async fn run(
         leaving: HashMap::new(),
         control: tracking::Control::default(),
         writers: options.writers.max(1),
+        chunk_rows,
     };
     if options.dry_run {
         let mut outcome = Outcome::default();

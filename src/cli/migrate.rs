@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::exit::{Exit, Failure, problem_json};
+use crate::cli::profile;
 use crate::cli::progress::Progress;
 use crate::cli::screen::{self, Answer, count, table, thousands};
 use crate::cli::setup::{self, Global};
@@ -12,8 +13,6 @@ use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::pipeline::{self, Ending, Options, Outcome, RuleOutcome, Stop, What};
 
-/// Source rows per chunk when nothing else is said.
-pub(super) const BATCH_ROWS: u64 = 10_000;
 /// While one writer's server process is busy with indexes, another's chunk is on the way.
 const WRITERS_MIN: usize = 2;
 /// More writers than this only wait for one another.
@@ -64,7 +63,7 @@ pub(super) struct How {
     /// Connections that write at the same time [default: one per core, 2 to 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) writers: Option<u16>,
-    /// Source rows per chunk [default: 10000]
+    /// Source rows per chunk [default: 10000, into SQLite 20000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(super) batch_rows: Option<u64>,
     /// Show where the time goes
@@ -119,7 +118,7 @@ pub(super) async fn migrate(
         writers: how
             .writers
             .map_or(cores.clamp(WRITERS_MIN, WRITERS_MAX), usize::from),
-        batch_rows: how.batch_rows.or(config.batch_rows).unwrap_or(BATCH_ROWS),
+        batch_rows: how.batch_rows.or(config.batch_rows),
         profile: how.profile,
         retry: how
             .retry
@@ -183,7 +182,7 @@ fn answer(outcome: &Outcome, how: &How) -> Answer {
         }
     }
     if how.profile {
-        text.push_str(&format!("\n{}", profile(&outcome.rules)));
+        text.push_str(&format!("\n{}", profile::text(&outcome.rules)));
     }
     text.push_str(&format!("\n{}\n", closing(outcome, how)));
     Answer {
@@ -226,35 +225,6 @@ pub(super) fn summary(rules: &[RuleOutcome]) -> String {
         cells
     });
     table(&head, &[2, 3, 4, 5, 6, 7, 8], lines)
-}
-
-/// `--profile`: where the time of each rule's chunks went. The stages work side by side, so the largest
-/// one sets the pace.
-fn profile(rules: &[RuleOutcome]) -> String {
-    let head = [
-        "rule",
-        "read",
-        "ids and lookups",
-        "script",
-        "write",
-        "script µs/row",
-    ];
-    let lines = rules
-        .iter()
-        .filter(|rule| rule.this_run.read > 0)
-        .map(|rule| {
-            let s = rule.spent;
-            let mut cells = vec![rule.rule.clone()];
-            cells.extend(
-                [s.read, s.ask, s.script, s.write].map(|d| format!("{:.2} s", d.as_secs_f64())),
-            );
-            cells.push(format!(
-                "{:.1}",
-                s.script.as_secs_f64() * 1e6 / rule.this_run.read as f64
-            ));
-            cells
-        });
-    table(&head, &[1, 2, 3, 4, 5], lines)
 }
 
 pub(super) fn word(rule: &RuleOutcome) -> &'static str {
@@ -340,12 +310,7 @@ pub(super) fn to_json(outcome: &Outcome) -> Value {
                 "missed": rule.missed,
                 "problems": rule.problems.iter().map(problem_json).collect::<Vec<_>>(),
                 "seconds": rule.seconds,
-                "profile": {
-                    "read": rule.spent.read.as_secs_f64(),
-                    "ids_and_lookups": rule.spent.ask.as_secs_f64(),
-                    "script": rule.spent.script.as_secs_f64(),
-                    "write": rule.spent.write.as_secs_f64(),
-                },
+                "profile": profile::json(rule),
             })
         })
         .collect();

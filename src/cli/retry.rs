@@ -18,7 +18,7 @@ pub(super) struct RetryArgs {
     /// Do everything except the commit
     #[arg(long)]
     dry_run: bool,
-    /// Source rows per chunk [default: 10000]
+    /// Source rows per chunk [default: 10000, into SQLite 20000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     batch_rows: Option<u64>,
 }

@@ -46,10 +46,7 @@ pub(super) async fn run(global: &Global, args: &UndoArgs) -> Result<Answer, Fail
             .map(|rule| setup::rule_name(rule).to_owned())
             .collect(),
         dry_run: args.dry_run,
-        batch_rows: args
-            .batch_rows
-            .or(config.batch_rows)
-            .unwrap_or(migrate::BATCH_ROWS),
+        batch_rows: args.batch_rows.or(config.batch_rows),
     };
     let progress = Progress::new(global.json);
     let stop = Stop::new();

@@ -138,8 +138,8 @@ pub(super) async fn execute(connection: &mut PgConnection, sql: &str) -> Result<
 pub(super) enum Copied {
     /// All rows are here.
     Whole(Rows),
-    /// There were more bytes than allowed; the rest was read and dropped.
-    TooLarge,
+    /// There were more bytes than allowed; so many rows fit, the rest was dropped.
+    TooLarge(u64),
     /// A line has another number of cells than there are columns.
     Ragged,
 }
@@ -172,7 +172,7 @@ async fn read_lines(
     let mut stream = connection.copy_out_raw(statement).await?;
     *begun = true;
     let mut carry: Vec<u8> = Vec::new();
-    let (mut too_large, mut ragged) = (false, false);
+    let (mut too_large, mut ragged, mut fitting) = (false, false, 0);
     while let Some(chunk) = stream.try_next().await? {
         if too_large || ragged {
             continue;
@@ -193,12 +193,13 @@ async fn read_lines(
         carry.extend_from_slice(rest);
         if rows.bytes() + carry.len() > cap_bytes {
             too_large = true;
+            fitting = (rows.len() as u64).saturating_sub(u64::from(carry.is_empty()));
             rows = Rows::default();
-            carry.clear();
+            carry = Vec::new();
         }
     }
     Ok(match (too_large, ragged || !carry.is_empty()) {
-        (true, _) => Copied::TooLarge,
+        (true, _) => Copied::TooLarge(fitting),
         (false, true) => Copied::Ragged,
         (false, false) => Copied::Whole(rows),
     })

@@ -171,7 +171,7 @@ impl Session {
                 cap_bytes.unwrap_or(usize::MAX),
             )
             .await?;
-        copied.ok_or_else(|| {
+        copied.map_err(|_| {
             DbError::new(
                 ErrorKind::Other,
                 self.role.side(),
@@ -189,16 +189,16 @@ impl Session {
         columns: &[(String, Logical)],
     ) -> Result<Rows, DbError> {
         let rows = self.copy_out_capped(select, columns, usize::MAX).await?;
-        rows.ok_or_else(|| lost("a bulk read was cut short", self.scene()))
+        rows.map_err(|_| lost("a bulk read was cut short", self.scene()))
     }
 
-    /// As [`Self::copy_out_typed`]; `None` when the rows have more bytes than `cap_bytes`.
+    /// As [`Self::copy_out_typed`]; when the rows have more bytes than `cap_bytes`, how many rows fit.
     pub(crate) async fn copy_out_capped(
         &mut self,
         select: &str,
         columns: &[(String, Logical)],
         cap_bytes: usize,
-    ) -> Result<Option<Rows>, DbError> {
+    ) -> Result<Result<Rows, u64>, DbError> {
         let names: Arc<[String]> = columns.iter().map(|(name, _)| name.clone()).collect();
         let types: Vec<&Logical> = columns.iter().map(|(_, logical)| logical).collect();
         self.copy(select, Rows::new(names), &types, cap_bytes).await
@@ -210,14 +210,14 @@ impl Session {
         rows: Rows,
         types: &[&Logical],
         cap_bytes: usize,
-    ) -> Result<Option<Rows>, DbError> {
+    ) -> Result<Result<Rows, u64>, DbError> {
         let width = rows.columns().len();
         let copied = guarded!(self, c =>
             postgres::copy_out(c, select, rows, cap_bytes),
             sqlite::copy_out(c, select, rows, types, cap_bytes))?;
         match copied {
-            Copied::Whole(rows) => Ok(Some(rows)),
-            Copied::TooLarge => Ok(None),
+            Copied::Whole(rows) => Ok(Ok(rows)),
+            Copied::TooLarge(fitting) => Ok(Err(fitting)),
             Copied::Ragged => Err(DbError::new(
                 ErrorKind::Other,
                 self.role.side(),

@@ -23,9 +23,12 @@ use crate::value::{Logical, Storage, canonical};
 
 /// Pages of the log before they are moved into the file. Each chunk touches most pages of an index whose
 /// entries come in no order, so moving them after every chunk would write the whole index again.
-const WAL_PAGES: &str = "16384";
-/// Room for pages of such indexes; negative numbers are KiB.
-const CACHE_KIB: &str = "-49152";
+const WAL_PAGES: &str = "65536";
+/// Room for pages of such indexes; negative numbers are KiB. What does not fit is read again for every chunk.
+const CACHE_KIB: &str = "-65536";
+
+/// Rows that are under way between the engine's thread and ours. A row may be large, so these are few.
+const ROWS_UNDER_WAY: usize = 32;
 
 /// How long a statement waits for another program's lock.
 const BUSY: Duration = Duration::from_secs(10);
@@ -38,7 +41,7 @@ pub(super) async fn open(url: &DatabaseUrl, role: Role) -> Result<SqliteConnecti
         .filename(path)
         .busy_timeout(BUSY)
         .foreign_keys(true)
-        .row_buffer_size(512)
+        .row_buffer_size(ROWS_UNDER_WAY)
         .disable_statement_logging();
     let options = match role {
         Role::Source | Role::TargetReader => options.read_only(true),
@@ -125,7 +128,7 @@ pub(super) async fn copy_out(
         }
         push_row(&row, &mut rows, types, &mut scratch)?;
         if rows.bytes() > cap_bytes {
-            return Ok(Copied::TooLarge);
+            return Ok(Copied::TooLarge(rows.len() as u64 - 1));
         }
     }
     Ok(Copied::Whole(rows))

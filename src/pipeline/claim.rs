@@ -104,7 +104,7 @@ async fn record(world: &mut World<'_>) -> RunRecord {
         command: o.command.to_owned(),
         options: serde_json::json!({
             "limit": o.limit, "restart": o.restart, "accept_rule_change": o.accept_rule_change,
-            "writers": o.writers, "batch_rows": o.batch_rows, "row": o.row.is_some(),
+            "writers": o.writers, "batch_rows": world.chunk_rows, "row": o.row.is_some(),
         })
         .to_string(),
         os_user: os_user(),

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::judge::{self, Answer, Asked, Budget};
 use super::mode::Gap;
+use super::profile::Lines;
 use super::reader::Reader;
 use super::{Event, RunError, Watcher, World};
 use crate::commit::{Batch, CommitError, Decided, Landed, Ledger, Spent, Turn, Turns, Writer};
@@ -42,6 +43,8 @@ pub(super) struct Flowed {
     pub(super) decided: Vec<Decided>,
     /// Where the time went.
     pub(super) spent: Spent,
+    /// With `profile`: what the lines of the rule cost.
+    pub(super) lines: Option<Lines>,
 }
 
 /// Moves rows until there are none left, somebody asks to stop, or something breaks.
@@ -54,8 +57,16 @@ pub(super) async fn flow(
 ) -> Result<Flowed, RunError> {
     let (to_script, script_input) = mpsc::channel::<Asked>(1);
     let (script_output, mut judged) = mpsc::channel::<Answer>(1);
-    let thread = judge::start(step.bound.clone(), budget, script_input, script_output)
-        .map_err(|e| Diagnostic::error(format!("the script thread does not start: {e}")))?;
+    let profile = world.options.profile;
+    let thread = judge::start(
+        step.bound.clone(),
+        budget,
+        script_input,
+        script_output,
+        profile,
+    );
+    let thread =
+        thread.map_err(|e| Diagnostic::error(format!("the script thread does not start: {e}")))?;
     let failed = Arc::new(AtomicBool::new(false));
     let url = world.config.target()?.clone();
     let rehearsal = world.options.dry_run;
@@ -87,7 +98,7 @@ pub(super) async fn flow(
         known,
         stop,
         watcher,
-        options,
+        chunk_rows,
         next_chunk,
         ..
     } = world;
@@ -98,7 +109,7 @@ pub(super) async fn flow(
         known,
         query: &step.query,
         wants: &mut step.wants,
-        options,
+        chunk_rows: *chunk_rows,
         stop,
         failed: &failed,
         to_script,
@@ -135,17 +146,18 @@ pub(super) async fn flow(
     let collect = collect(&mut landed, *watcher, rule);
     let (end, broken, collected) = tokio::join!(read, dispatch, collect);
     while tasks.join_next().await.is_some() {}
-    if thread.join().is_err() {
+    let Ok(lines) = thread.join() else {
         return Err(Diagnostic::error(format!(
             "the script thread of `{rule}` ended without a word; nothing of its chunk was written"
         ))
         .into());
-    }
+    };
     if let Some(problem) = broken {
         return Err(problem.into());
     }
     let mut flowed = collected.map_err(|error| commit_failed(rule, error))?;
     flowed.interrupted = end?;
+    flowed.lines = lines;
     Ok(flowed)
 }
 
@@ -164,10 +176,12 @@ async fn write(
         if failed.load(Ordering::SeqCst) {
             continue;
         }
+        let wait = batch.begun.elapsed().saturating_sub(batch.spent.sum());
         let started = Instant::now();
         let result = writer.land_in_turn(&ledger, &batch, id, &turn).await;
         let spent = Spent {
             write: started.elapsed(),
+            wait,
             ..batch.spent
         };
         match &result {

@@ -1,10 +1,11 @@
 //! What the script thread does in a run: every row judged, until a rule fails on too many of them.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{Receiver, Sender};
 
+use super::profile::{Lines, Sampler};
 use crate::commit::{Batch, InFlight, Spent};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Wants;
@@ -51,21 +52,43 @@ pub(super) fn start(
     mut budget: Budget,
     input: Receiver<Asked>,
     output: Sender<Answer>,
-) -> std::io::Result<std::thread::JoinHandle<()>> {
+    profile: bool,
+) -> std::io::Result<std::thread::JoinHandle<Option<Lines>>> {
     let rule = bound.rule().clone();
-    on_script_thread(bound, input, output, move |judge, asked: Asked| {
-        let answer = batch(judge, &rule, &mut budget, asked);
+    let begin = move |bound: &Bound, judge: &mut Judge| {
+        if !profile {
+            return None;
+        }
+        judge.time_encoding();
+        Sampler::new(bound).ok()
+    };
+    let work = move |sampler: &mut Option<Sampler>, judge: &mut Judge, asked: Asked| {
+        let answer = batch(judge, &rule, &mut budget, sampler.as_mut(), asked);
         crate::db::failpoint("script.judged");
         answer
-    })
+    };
+    let end = |sampler: Option<Sampler>| sampler.map(|sampler| sampler.lines());
+    on_script_thread(bound, input, output, begin, work, end)
 }
 
 /// Judges a chunk, as long as the rule's budget of faults lasts.
-fn batch(judge: &mut Judge, rule: &Rule, budget: &mut Budget, asked: Asked) -> Answer {
+fn batch(
+    judge: &mut Judge,
+    rule: &Rule,
+    budget: &mut Budget,
+    mut sampler: Option<&mut Sampler>,
+    asked: Asked,
+) -> Answer {
     let started = Instant::now();
+    let (encoded, second) = (judge.encoded(), took(sampler.as_deref()));
     let mut judged: Vec<Judged> = Vec::with_capacity(asked.rows.len());
     for (row, key) in asked.keys.iter().enumerate() {
         let one = judge.judge_read(&asked.rows, row, key, &asked.answers);
+        if let Some(sampler) = &mut sampler
+            && sampler.wants(row, started.elapsed())
+        {
+            sampler.take(&asked, row);
+        }
         budget.read += 1;
         if let Verdict::Reject(reject) = &one.verdict
             && reject.fault
@@ -82,6 +105,11 @@ fn batch(judge: &mut Judge, rule: &Rule, budget: &mut Budget, asked: Asked) -> A
         }
         judged.push(one);
     }
+    if let Some(sampler) = &mut sampler {
+        sampler.add(started.elapsed());
+    }
+    let encode = judge.encoded().saturating_sub(encoded);
+    let second = took(sampler.as_deref()).saturating_sub(second);
     Ok(Batch {
         span: asked.span,
         base: asked.base as i64,
@@ -92,11 +120,17 @@ fn batch(judge: &mut Judge, rule: &Rule, budget: &mut Budget, asked: Asked) -> A
         inputs: asked.inputs,
         begun: asked.begun,
         spent: Spent {
-            script: started.elapsed(),
+            script: started.elapsed().saturating_sub(encode + second),
+            encode,
+            profile: second,
             ..asked.spent
         },
         in_flight: asked.in_flight,
     })
+}
+
+fn took(sampler: Option<&Sampler>) -> Duration {
+    sampler.map_or(Duration::ZERO, Sampler::took)
 }
 
 /// Hash per row of everything that goes in.

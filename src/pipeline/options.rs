@@ -21,8 +21,8 @@ pub struct Options {
     pub accept_rule_change: bool,
     /// Connections that commit.
     pub writers: usize,
-    /// Base rows per chunk.
-    pub batch_rows: u64,
+    /// Base rows per chunk; `None`: as many as suit the target.
+    pub batch_rows: Option<u64>,
     /// Measure where the time goes.
     pub profile: bool,
     /// Only quarantined rows: all of these rules, and of any other rule those that wait for a row that arrives.

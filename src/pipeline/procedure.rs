@@ -52,6 +52,7 @@ pub(super) async fn run(world: &mut World<'_>, job: &Job) -> Result<RuleOutcome,
         problems: vec![],
         seconds: 0.0,
         spent: crate::commit::Spent::default(),
+        lines: None,
         retried: None,
         synced: None,
     };

@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::flow::Reading;
 use super::judge::{self, Asked};
 use super::mode::Gap;
-use super::{Options, RunError, Stop, World};
+use super::{RunError, Stop, World};
 use crate::commit::{InFlight, Spent};
 use crate::db::Session;
 use crate::diagnostic::Diagnostic;
@@ -25,7 +25,8 @@ pub(super) struct Reader<'a> {
     pub(super) known: &'a Known,
     pub(super) query: &'a PageQuery,
     pub(super) wants: &'a mut Wants,
-    pub(super) options: &'a Options,
+    /// Base rows per chunk.
+    pub(super) chunk_rows: u64,
     pub(super) stop: &'a Stop,
     pub(super) failed: &'a AtomicBool,
     pub(super) to_script: mpsc::Sender<Asked>,
@@ -76,12 +77,7 @@ impl Reader<'_> {
                 }
                 let page = self
                     .source
-                    .next_page(
-                        self.query,
-                        after.as_ref(),
-                        gap.hi.as_ref(),
-                        self.options.batch_rows,
-                    )
+                    .next_page(self.query, after.as_ref(), gap.hi.as_ref(), self.chunk_rows)
                     .await;
                 let Some(page) = page.map_err(|e| page_failed(self.rule, self.query, e))? else {
                     break;
@@ -111,10 +107,7 @@ impl Reader<'_> {
 
     /// `all`: no other keys follow.
     async fn keys(&mut self, keys: &[Key], all: bool) -> Result<bool, RunError> {
-        let mut chunks = keys
-            .chunks(self.options.batch_rows.max(1) as usize)
-            .enumerate()
-            .peekable();
+        let mut chunks = keys.chunks(self.chunk_rows as usize).enumerate().peekable();
         while let Some((no, keys)) = chunks.next() {
             let mut turn = self.turn().await;
             turn.last = all && chunks.peek().is_none();
@@ -139,7 +132,7 @@ impl Reader<'_> {
     async fn first(&mut self, limit: u64) -> Result<bool, RunError> {
         let (mut after, mut left) = (None, limit);
         while left > 0 {
-            let size = left.min(self.options.batch_rows);
+            let size = left.min(self.chunk_rows);
             let keys = self
                 .source
                 .keys_between(self.query, after.as_ref(), None, size)

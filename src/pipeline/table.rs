@@ -39,6 +39,7 @@ pub(super) async fn run(world: &mut World<'_>, step: &mut Step) -> Result<RuleOu
         problems: vec![],
         seconds: 0.0,
         spent: crate::commit::Spent::default(),
+        lines: None,
         retried: None,
         synced: None,
     };
@@ -71,6 +72,7 @@ pub(super) async fn run(world: &mut World<'_>, step: &mut Step) -> Result<RuleOu
         outcome.this_run = flowed.counts;
         outcome.codes = flowed.codes;
         outcome.spent = flowed.spent;
+        outcome.lines = flowed.lines;
     }
     outcome.account = world.account(&rule.name).await?;
     outcome.account.lapse(&rule.fingerprints.transform);

@@ -55,7 +55,7 @@ impl World<'_> {
             return Ok(());
         };
         if segment.accounted {
-            let batch = self.options.batch_rows;
+            let batch = self.chunk_rows;
             let line = ControlLine::open(writer, self.state, table, segment, batch).await?;
             self.control.line = Some(line);
         }

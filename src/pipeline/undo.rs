@@ -8,7 +8,7 @@ pub(super) use plan::half_undone;
 
 use serde::Serialize;
 
-use super::{Event, RunError, Stop, Watcher};
+use super::{Event, RunError, Stop, Watcher, chunk};
 use crate::commit::{
     CommitError, Kept, Portion, TakenBack, Tracking, Undoing, Would, Writer, tracking,
 };
@@ -26,8 +26,8 @@ pub struct Undo {
     pub rules: Vec<String>,
     /// Only say what would become of each row.
     pub dry_run: bool,
-    /// Source rows per transaction.
-    pub batch_rows: u64,
+    /// Source rows per transaction; `None`: as many as suit the target.
+    pub batch_rows: Option<u64>,
 }
 
 /// What became of one table.
@@ -242,7 +242,8 @@ async fn chunks(
     let most = if what.to.own_parent.is_some() {
         usize::MAX
     } else {
-        usize::try_from(world.asked.batch_rows.max(1)).unwrap_or(usize::MAX)
+        let rows = chunk::rows(world.asked.batch_rows, world.reader.engine());
+        usize::try_from(rows).unwrap_or(usize::MAX)
     };
     let mut together: Vec<Portion<'_>> = Vec::new();
     let mut rows = 0;

@@ -11,8 +11,6 @@ use crate::rule::RuleSet;
 
 /// Connections that commit: a person waits for a handful of rows.
 const WRITERS: usize = 2;
-/// Base rows per chunk, where the settings do not say.
-const BATCH_ROWS: u64 = 10_000;
 
 /// Keeps what a run has to say until it has ended.
 #[derive(Default)]
@@ -50,7 +48,7 @@ impl Talk {
             restart: false,
             accept_rule_change: false,
             writers: WRITERS,
-            batch_rows: self.config.batch_rows.unwrap_or(BATCH_ROWS),
+            batch_rows: self.config.batch_rows,
             profile: false,
             retry: Some(vec![rule.name.clone()]),
             sync: None,

@@ -1,13 +1,14 @@
 //! The verdict on one row: the script's answer, held against the target's columns and encoded.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::bound::Inner;
 use super::encode::Encoder;
 use crate::diagnostic::Diagnostic;
 use crate::ids::id_for;
 use crate::row::{Answers, Judged, Key, Note, OutRow, Person, Reject, Rows, Stage, Verdict};
-use crate::script::{Made, Program, Said};
+use crate::script::{LineTime, Made, Program, Said};
 use crate::value::Logical;
 
 /// Says what becomes of a row. Stays on its thread.
@@ -19,6 +20,8 @@ pub struct Judge {
     pub(super) remarks: Vec<Note>,
     /// What comes along with the row.
     pub(super) along: Option<Box<Person>>,
+    /// How long the encoding took so far, when somebody wants to know.
+    encoding: Option<Duration>,
 }
 
 impl Judge {
@@ -30,7 +33,28 @@ impl Judge {
             encoder,
             remarks: vec![],
             along: None,
+            encoding: None,
         }
+    }
+
+    /// From now on the time of encoding is kept.
+    pub fn time_encoding(&mut self) {
+        self.encoding = Some(Duration::ZERO);
+    }
+
+    /// How long it took so far; nothing when nobody asked.
+    pub fn encoded(&self) -> Duration {
+        self.encoding.unwrap_or_default()
+    }
+
+    /// From now on the time of each line is kept. Every row gets dearer by it.
+    pub fn time_lines(&mut self) {
+        self.program.time_lines();
+    }
+
+    /// The time of each line so far.
+    pub fn line_times(&self) -> Vec<LineTime> {
+        self.program.line_times()
     }
 
     /// The verdict on one row. Never panics; a fault of the script is a rejection with `fault` set.
@@ -107,7 +131,10 @@ impl Judge {
         let mut out: Vec<OutRow> = Vec::with_capacity(made.len());
         let mut seen: Vec<Vec<String>> = Vec::new();
         for one in made {
-            self.encode(one, rows, row)?;
+            let began = self.encoding.map(|_| Instant::now());
+            let encoded = self.encode(one, rows, row);
+            self.add_encoding(began);
+            encoded?;
             self.person(rows, row, answers)?;
             self.complete()?;
             let matched = if many { self.match_values()? } else { vec![] };
@@ -117,16 +144,24 @@ impl Judge {
                 return Err(refuse(Stage::Rule, "duplicate_match", why));
             }
             self.validate(one, rows, row)?;
+            let began = self.encoding.map(|_| Instant::now());
             let extra: Vec<&str> = matched.iter().map(String::as_str).collect();
             let header = &self.bound.rule.header;
             let id = id_for(self.bound.namespace, &header.target, key, &extra, header.id);
             let (set, line) = self.encoder.line();
             out.push(OutRow { id, set, line });
+            self.add_encoding(began);
             if many {
                 seen.push(matched);
             }
         }
         Ok(out)
+    }
+
+    fn add_encoding(&mut self, began: Option<Instant>) {
+        if let Some((so_far, began)) = self.encoding.as_mut().zip(began) {
+            *so_far += began.elapsed();
+        }
     }
 
     /// Fills the encoder with one target row.

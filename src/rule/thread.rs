@@ -12,13 +12,16 @@ use crate::row::{Answers, Judged, Key, Reject, Rows, Stage, Verdict};
 use crate::script::STACK_BYTES;
 
 /// Starts a thread that does `work` on whatever comes, with a judge of its own. It ends with its input, when
-/// nobody listens any more, or with the first answer that is a problem.
-pub fn on_script_thread<I: Send + 'static, O: Send + 'static>(
+/// nobody listens any more, or with the first answer that is a problem. What `begin` makes stays on the thread;
+/// `end` says what is left of it, which is what joining the thread gives.
+pub fn on_script_thread<I: Send + 'static, O: Send + 'static, S, R: Send + 'static>(
     bound: Bound,
     mut input: Receiver<I>,
     output: Sender<Result<O, Diagnostic>>,
-    mut work: impl FnMut(&mut Judge, I) -> Result<O, Diagnostic> + Send + 'static,
-) -> std::io::Result<JoinHandle<()>> {
+    begin: impl FnOnce(&Bound, &mut Judge) -> S + Send + 'static,
+    mut work: impl FnMut(&mut S, &mut Judge, I) -> Result<O, Diagnostic> + Send + 'static,
+    end: impl FnOnce(S) -> Option<R> + Send + 'static,
+) -> std::io::Result<JoinHandle<Option<R>>> {
     std::thread::Builder::new()
         .name("script".into())
         .stack_size(STACK_BYTES)
@@ -27,16 +30,18 @@ pub fn on_script_thread<I: Send + 'static, O: Send + 'static>(
                 Ok(judge) => judge,
                 Err(problem) => {
                     let _ = output.blocking_send(Err(problem));
-                    return;
+                    return None;
                 }
             };
+            let mut state = begin(&bound, &mut judge);
             while let Some(one) = input.blocking_recv() {
-                let answer = work(&mut judge, one);
-                let end = answer.is_err();
-                if output.blocking_send(answer).is_err() || end {
-                    return;
+                let answer = work(&mut state, &mut judge, one);
+                let is_last = answer.is_err();
+                if output.blocking_send(answer).is_err() || is_last {
+                    break;
                 }
             }
+            end(state)
         })
 }
 

@@ -9,6 +9,7 @@ use rhai::{AST, Dynamic, Engine, EvalAltResult, Identifier, Map};
 use super::calls::Calls;
 use super::context::{Context, Declared, HostFault, RaisedVerdict};
 use super::engine::Compiled;
+use super::lines::Clock;
 use super::made::Made;
 use super::prepared::Prepared;
 use super::row::{Row, Shape, decode_text};
@@ -44,7 +45,10 @@ pub struct Program {
     last_fault: Option<Diagnostic>,
     lost: Lost,
     gave_up: Option<Diagnostic>,
-    is_followed: bool,
+    /// A debugger sees every step.
+    pub(super) is_followed: bool,
+    /// See [`Program::time_lines`].
+    pub(super) clock: Option<Rc<Clock>>,
 }
 
 impl Program {
@@ -110,6 +114,7 @@ impl Program {
             lost: Lost::default(),
             gave_up: None,
             is_followed: false,
+            clock: None,
         })
     }
 
@@ -251,6 +256,9 @@ impl Program {
             let calls = calls.get_or_insert_with(|| Calls::new(engine, ast));
             calls.call(engine, prepared, name, argument)
         }));
+        if let Some(clock) = &self.clock {
+            clock.stop();
+        }
         if called.is_err() || self.is_followed {
             self.calls = None;
         }

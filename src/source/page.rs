@@ -44,13 +44,18 @@ impl Source {
             } else {
                 PAGE_BYTES as usize
             };
-            let Some(rows) = self
+            let copied = self
                 .session
                 .copy_out_capped(&select, &query.columns, cap)
-                .await?
-            else {
-                limit = (limit.min(base) / 2).max(1);
-                continue;
+                .await?;
+            let rows = match copied {
+                Ok(rows) => rows,
+                Err(fitting) => {
+                    // straight to the size that fits: what is read in vain may be gigabytes
+                    let share = base.saturating_mul(fitting) / read.max(1);
+                    limit = (limit.min(base) / 2).min(share).max(1);
+                    continue;
+                }
             };
             if !rows.is_empty() {
                 self.row_bytes = (rows.bytes() / rows.len()) as u64;

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::diagnostic::Diagnostic;
 use crate::row::{Answers, Judged, Key, Rows};
-use crate::rule::{Bound, on_script_thread};
+use crate::rule::{Bound, Judge, on_script_thread};
 
 /// Source rows with everything that their rule may ask for.
 #[derive(Debug)]
@@ -35,8 +35,8 @@ pub(super) fn start(
     bound: Bound,
     input: Receiver<Chunk>,
     output: Sender<Derived>,
-) -> std::io::Result<std::thread::JoinHandle<()>> {
-    on_script_thread(bound, input, output, |judge, mut chunk: Chunk| {
+) -> std::io::Result<std::thread::JoinHandle<Option<()>>> {
+    let work = |(): &mut (), judge: &mut Judge, mut chunk: Chunk| {
         let mut judged = Vec::with_capacity(chunk.keys.len());
         for (row, key) in chunk.keys.iter().enumerate() {
             judged.push(judge.judge_read(&chunk.rows, row, key, &chunk.answers));
@@ -46,5 +46,6 @@ pub(super) fn start(
         }
         chunk.judged = judged;
         Ok(chunk)
-    })
+    };
+    on_script_thread(bound, input, output, |_, _| (), work, |()| None)
 }

@@ -25,6 +25,7 @@ fn outcome(undecided: i64, interrupted: bool, problems: Vec<Diagnostic>) -> Outc
         problems,
         seconds: 0.5,
         spent: crate::commit::Spent::default(),
+        lines: None,
         retried: None,
         synced: None,
     };
