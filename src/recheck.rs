@@ -63,7 +63,7 @@ pub async fn recheck(
     source.close().await;
     target.close().await;
     let found = verify::verify(config, &[], folder, verify::Options::default(), watcher).await?;
-    objections.extend(rows(&found));
+    objections.extend(rows(&found, &report));
     Ok(objections)
 }
 
@@ -225,10 +225,28 @@ async fn asked(session: &mut Session, proof: &Proof) -> Result<Option<Rows>, Ver
     }
 }
 
-/// Rows that are no longer what their source rows make of them.
-fn rows(found: &verify::Verification) -> Vec<Objection> {
+/// Rows that are no longer what their source rows make of them, unless the report says so itself.
+fn rows(found: &verify::Verification, report: &Report) -> Vec<Objection> {
     let mut all = Vec::new();
     for table in &found.tables {
+        for fit in table.fitness.iter().filter(|fit| fit.ok == Some(false)) {
+            let said = report.fitness.iter().any(|known| {
+                known.rule == table.rule && known.name == fit.name && known.text == fit.text
+            });
+            if !said {
+                all.push(Objection {
+                    kind: FORGED,
+                    place: format!("{} of {}", fit.name, table.rule),
+                    text: fit.text.clone(),
+                });
+            }
+        }
+        // a report that names these differences is right about them
+        let sentence = verify::sentence(table);
+        let mut recorded = report.verification.iter().filter(|g| g.rule == table.rule);
+        if recorded.any(|gate| gate.detail == sentence) {
+            continue;
+        }
         for (class, tally) in table.classes.iter().filter(|(class, _)| class.differs()) {
             let kind = if class.moved() { MOVED } else { FORGED };
             for row in tally.rows.iter().take(LINES_SHOWN) {
@@ -248,13 +266,6 @@ fn rows(found: &verify::Verification) -> Vec<Objection> {
                     text: format!("{more} more rows are {}", class.word()),
                 });
             }
-        }
-        for fit in table.fitness.iter().filter(|fit| fit.ok == Some(false)) {
-            all.push(Objection {
-                kind: FORGED,
-                place: format!("{} of {}", fit.name, table.rule),
-                text: fit.text.clone(),
-            });
         }
         for check in table.checks.iter().filter(|check| check.ok == Some(false)) {
             let moved = check.name == verify::Class::RuleChanged.word();

@@ -170,6 +170,7 @@ async fn gather_all(
         sums: &reconciliations,
         coverage: &coverage,
         fitness: &fitness,
+        verification: &verification,
     };
     let right = answer::is_it_right(&evidence);
     let first_day = first_day::first_day(session, rules).await?;

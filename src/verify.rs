@@ -17,6 +17,7 @@ mod outcome;
 mod pair;
 mod people;
 mod probe;
+mod progress;
 mod read;
 mod record;
 mod refused;
@@ -24,8 +25,8 @@ mod table;
 mod whole;
 
 pub use limits::{LIMITS, Limit};
-pub use outcome::{Check, Class, Difference, Fit, TableProof, Tally, Verification};
-pub use record::record;
+pub use outcome::{Check, Class, Difference, Fit, Resumed, TableProof, Tally, Verification};
+pub use record::{record, sentence};
 
 use std::sync::Arc;
 
@@ -40,16 +41,43 @@ use crate::source::{PageError, Source};
 use crate::state::{Applied, State, StateError};
 
 /// What was asked for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Only so many source rows of each table, drawn at random.
     pub sample: Option<u64>,
+    /// Go on where a verification of the same was killed.
+    pub resume: Resume,
+    /// Base rows per chunk.
+    pub chunk_rows: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            sample: None,
+            resume: Resume::Never,
+            chunk_rows: read::CHUNK_ROWS,
+        }
+    }
+}
+
+/// What is done about a verification that was killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// Go on, and leave behind how far it came.
+    GoOn,
+    /// Begin anew, and leave behind how far it came.
+    Anew,
+    /// Read nothing of it and leave nothing behind: everything is seen at one moment.
+    Never,
 }
 
 /// Who watches.
 pub trait Watcher: Send + Sync {
     /// A table begins; so many source rows are to be derived.
     fn table(&self, rule: &str, rows: u64);
+    /// So many rows were compared by a verification that was killed: it goes on from there.
+    fn resumed(&self, rule: &str, rows: u64);
     /// So many more rows are compared.
     fn compared(&self, rule: &str, rows: u64);
     /// A table is through.
@@ -101,6 +129,11 @@ impl From<PageError> for VerifyError {
 
 /// What the tables of one verification share.
 struct World<'a> {
+    config: &'a Config,
+    /// How far it has come, for the next one should this be killed.
+    progress: progress::Progress,
+    /// Both snapshots, in words.
+    moment: String,
     source: Source,
     /// Answers the rules' questions.
     asked: Session,
@@ -155,7 +188,15 @@ pub async fn verify(
     };
     let applied = state.applied(&mut target).await?;
     let chosen = chosen(&applied, names, folder, &mut verification);
+    let progress = match options.resume {
+        _ if options.sample.is_some() => progress::Progress::none(),
+        Resume::Never => progress::Progress::none(),
+        other => progress::Progress::open(config, namespace, other == Resume::Anew),
+    };
     let mut world = World {
+        config,
+        progress,
+        moment: verification.moment(),
         source,
         asked,
         target,
@@ -180,6 +221,8 @@ pub async fn verify(
         watcher.done(&proof);
         verification.tables.push(proof);
     }
+    let through: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
+    world.progress.forget(&through);
     world.source.close().await;
     world.asked.close().await;
     world.target.close().await;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Db, Engine, Project, measuring, release_binary};
 
+mod verify;
 mod why;
 
 /// What must come out of a table at scale 1. A code's rows are several classes, each of which scales by

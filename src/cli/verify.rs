@@ -13,7 +13,7 @@ use crate::cli::signals;
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{Event, Stop, Watcher as _};
-use crate::verify::{self, Class, LIMITS, Options, TableProof, Verification, VerifyError};
+use crate::verify::{self, Class, LIMITS, Options, Resume, TableProof, Verification, VerifyError};
 
 /// Keys shown per class and table; `--json` has more.
 const KEYS_SHOWN: usize = 10;
@@ -27,6 +27,12 @@ pub(super) struct VerifyArgs {
     /// Only N source rows of each table, drawn at random
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sample: Option<u64>,
+    /// Begin with the first row, also where a verification was stopped before its end
+    #[arg(long)]
+    restart: bool,
+    /// Base rows that are read and compared at a time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    batch_rows: Option<u64>,
     /// Keep what was found in the state, for the report
     #[arg(long, conflicts_with = "sample")]
     pub(super) record: bool,
@@ -62,6 +68,12 @@ pub(super) async fn verified(
         .collect();
     let options = Options {
         sample: args.sample,
+        resume: if args.restart {
+            Resume::Anew
+        } else {
+            Resume::GoOn
+        },
+        chunk_rows: args.batch_rows.unwrap_or(Options::default().chunk_rows),
     };
     let progress = Progress::new(global.json);
     let stop = Stop::new();
@@ -89,7 +101,7 @@ impl From<VerifyError> for Failure {
                 exit: Exit::Interrupted,
                 problems: vec![
                     Diagnostic::error("interrupted before every row was compared").hint(
-                        "nothing was written; the same command begins again from the first row",
+                        "nothing was written to a database; the same command goes on where this one stopped, with `--restart` it begins again",
                     ),
                 ],
             },
@@ -110,6 +122,15 @@ impl verify::Watcher for Watch<'_> {
             base: rows,
             done: 0,
         });
+    }
+
+    fn resumed(&self, rule: &str, rows: u64) {
+        let text = format!(
+            "{rule}: going on, {} were compared before (`--restart` begins again)",
+            count(rows as i64, "row")
+        );
+        self.progress.event(Event::Message(&text));
+        self.compared(rule, rows);
     }
 
     fn compared(&self, rule: &str, rows: u64) {

@@ -64,6 +64,7 @@ pub(super) struct Evidence<'a> {
     pub(super) sums: &'a [Reconciliation],
     pub(super) coverage: &'a [Coverage],
     pub(super) fitness: &'a [Fitness],
+    pub(super) verification: &'a [Gate],
 }
 
 impl Evidence<'_> {
@@ -118,6 +119,15 @@ pub(super) fn is_it_right(evidence: &Evidence<'_>) -> Finding {
         let text = format!(
             "{} {were} not in the target any more although the migration wrote {them}; see “What is in the target”.",
             thousands(gone)
+        );
+        return finding("bad", "No", text);
+    }
+    let differing = evidence.verification.iter().filter(|g| g.failed());
+    let differing: Vec<&str> = differing.map(|gate| gate.rule.as_str()).collect();
+    if !differing.is_empty() {
+        let text = format!(
+            "When they were last verified, rows were other than their source rows make them in {}; see “Verification”.",
+            differing.join(", ")
         );
         return finding("bad", "No", text);
     }
@@ -268,6 +278,7 @@ mod tests {
             sums: &[],
             coverage: &[],
             fitness: &[],
+            verification: &[],
         })
     }
 
@@ -304,6 +315,7 @@ mod tests {
                 sums: &[],
                 coverage: &[],
                 fitness: &[],
+                verification: &[],
             };
             let answer = is_it_ready(&evidence, &good);
             format!("{}: {}", answer.short, answer.text)

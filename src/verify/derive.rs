@@ -2,9 +2,10 @@
 //! read, and judge them by the rule as it was applied.
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::diagnostic::Diagnostic;
 use crate::row::{Answers, Judged, Key, Rows};
@@ -30,12 +31,39 @@ pub(super) struct Chunk {
 /// A derived chunk, or why the rule cannot derive it.
 pub(super) type Derived = Result<Chunk, Diagnostic>;
 
-/// Starts the thread. It ends when its input does.
-pub(super) fn start(
+/// Threads that judge: a second one as far as the machine has room for it.
+const THREADS_MAX: usize = 2;
+
+/// The threads with both ends of each.
+#[derive(Default)]
+pub(super) struct Scripts {
+    pub(super) threads: Vec<JoinHandle<Option<()>>>,
+    pub(super) inputs: Vec<Sender<Chunk>>,
+    pub(super) outputs: Vec<Receiver<Derived>>,
+}
+
+impl Scripts {
+    /// Starts them. Each ends when its input does.
+    pub(super) fn start(bound: &Bound) -> std::io::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut all = Self::default();
+        for _ in 0..cores.min(THREADS_MAX) {
+            let (input, script_input) = mpsc::channel(1);
+            let (script_output, output) = mpsc::channel(1);
+            all.threads
+                .push(start(bound.clone(), script_input, script_output)?);
+            all.inputs.push(input);
+            all.outputs.push(output);
+        }
+        Ok(all)
+    }
+}
+
+fn start(
     bound: Bound,
     input: Receiver<Chunk>,
     output: Sender<Derived>,
-) -> std::io::Result<std::thread::JoinHandle<Option<()>>> {
+) -> std::io::Result<JoinHandle<Option<()>>> {
     let work = |(): &mut (), judge: &mut Judge, mut chunk: Chunk| {
         let mut judged = Vec::with_capacity(chunk.keys.len());
         for (row, key) in chunk.keys.iter().enumerate() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::rule::Rule;
@@ -98,11 +99,26 @@ pub struct Tally {
     pub count: u64,
     /// The first.
     pub rows: Vec<Difference>,
+    /// Over all of them, in whatever order they were found: two verifications that found the same have the same.
+    #[serde(skip)]
+    digest: [u8; 32],
 }
 
 impl Tally {
     pub(super) fn add(&mut self, difference: Difference) {
         self.count += 1;
+        let id = difference.id.map(|id| id.to_string());
+        let mut hash = Sha256::new();
+        for part in std::iter::once(&difference.key)
+            .chain(&id)
+            .chain(&difference.columns)
+        {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        for (mine, more) in self.digest.iter_mut().zip(hash.finalize()) {
+            *mine ^= more;
+        }
         if self.rows.len() < SHOWN_MAX {
             self.rows.push(difference);
         }
@@ -158,6 +174,17 @@ impl Fit {
     }
 }
 
+/// Rows that were compared by an earlier verification, which was killed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Resumed {
+    /// Source rows.
+    pub rows: u64,
+    /// The last key of the first stretch.
+    pub after: String,
+    /// The snapshots they were read in, the oldest first.
+    pub moments: Vec<String>,
+}
+
 /// What is proved of one table.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct TableProof {
@@ -189,6 +216,8 @@ pub struct TableProof {
     pub checks: Vec<Check>,
     /// Whether an application can use what is there.
     pub fitness: Vec<Fit>,
+    /// What a verification that was killed had compared before.
+    pub resumed: Option<Resumed>,
     /// Target columns that are left to the target and not compared.
     pub not_compared: Vec<String>,
     /// What cannot be said about this table, as sentences.
@@ -214,6 +243,19 @@ impl TableProof {
     /// Rows of a class.
     pub fn count(&self, class: Class) -> u64 {
         self.classes.get(&class).map_or(0, |tally| tally.count)
+    }
+
+    /// One hash over every row of every class; `None` when there is none.
+    pub(super) fn digest(&self) -> Option<String> {
+        let classes = self.classes.iter().filter(|(_, tally)| tally.count > 0);
+        let mut hash = Sha256::new();
+        let mut any = false;
+        for (class, tally) in classes {
+            hash.update(class.word());
+            hash.update(tally.digest);
+            any = true;
+        }
+        any.then(|| crate::db::hex(&hash.finalize())[..16].to_owned())
     }
 
     /// Rows that differ, and questions that were answered with no.
@@ -260,6 +302,14 @@ pub struct Verification {
 }
 
 impl Verification {
+    /// The two snapshots in words.
+    pub fn moment(&self) -> String {
+        format!(
+            "source {} at {}, target {}",
+            self.source_snapshot, self.source_time, self.target_snapshot
+        )
+    }
+
     /// Everything that differs.
     pub fn differences(&self) -> u64 {
         self.tables.iter().map(TableProof::differences).sum()

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::derive::Chunk;
+use super::progress::Range;
 use super::{VerifyError, Watcher};
 use crate::db::Session;
 use crate::plan::{Known, Wants};
@@ -16,8 +17,8 @@ use crate::source::{PageQuery, Source};
 
 /// Base rows per chunk.
 pub(super) const CHUNK_ROWS: u64 = 10_000;
-/// Chunks that are read and not compared yet: one for each of the three stages.
-const CHUNKS_MAX: usize = 3;
+/// Chunks that are read and not compared yet: one for each script thread, one that is read, one that is compared.
+const OTHER_STAGES: usize = 2;
 /// Keys looked at per query when a sample is drawn.
 const KEYS_PER_QUERY: u64 = 100_000;
 
@@ -28,7 +29,10 @@ pub(super) struct Reader<'a> {
     pub(super) wants: &'a mut Wants,
     pub(super) known: &'a Known,
     pub(super) watcher: &'a dyn Watcher,
-    pub(super) to_script: Sender<Chunk>,
+    /// The script threads take turns.
+    pub(super) to_scripts: Vec<Sender<Chunk>>,
+    pub(super) chunk_rows: u64,
+    next: usize,
     places: Arc<Semaphore>,
 }
 
@@ -40,8 +44,9 @@ impl<'a> Reader<'a> {
         wants: &'a mut Wants,
         known: &'a Known,
         watcher: &'a dyn Watcher,
-        to_script: Sender<Chunk>,
+        to_scripts: Vec<Sender<Chunk>>,
     ) -> Self {
+        let chunks = to_scripts.len() + OTHER_STAGES;
         Self {
             source,
             asked,
@@ -49,27 +54,40 @@ impl<'a> Reader<'a> {
             wants,
             known,
             watcher,
-            to_script,
-            places: Arc::new(Semaphore::new(CHUNKS_MAX)),
+            to_scripts,
+            chunk_rows: CHUNK_ROWS,
+            next: 0,
+            places: Arc::new(Semaphore::new(chunks)),
         }
     }
 
-    /// Every row, in key order.
-    pub(super) async fn all(&mut self) -> Result<(), VerifyError> {
+    /// Every row, in key order, but for the ranges that were compared before. Returns the last key.
+    pub(super) async fn all(&mut self, before: &[Range]) -> Result<Option<Key>, VerifyError> {
         let mut after: Option<Key> = None;
+        let mut ahead = before.iter().peekable();
         loop {
+            let here = after.as_ref().map(|key| &key.0);
+            if let Some(range) = ahead.next_if(|range| range.lo.as_ref() == here) {
+                after = Some(Key(range.hi.clone()));
+                continue;
+            }
+            let upto = ahead.peek().and_then(|range| range.lo.clone()).map(Key);
             let place = self.place().await?;
             let page = self
                 .source
-                .next_page(self.query, after.as_ref(), None, CHUNK_ROWS)
+                .next_page(self.query, after.as_ref(), upto.as_ref(), self.chunk_rows)
                 .await?;
             let Some(page) = page else {
-                return Ok(());
+                if upto.is_none() {
+                    return Ok(after);
+                }
+                after = upto;
+                continue;
             };
             after = Some(page.hi.clone());
             let range = (page.lo, Some(page.hi));
             if !self.ask(range, page.rows, page.keys, place).await? {
-                return Ok(());
+                return Ok(after);
             }
         }
     }
@@ -77,7 +95,7 @@ impl<'a> Reader<'a> {
     /// So many rows, drawn at random with a uniform chance.
     pub(super) async fn sample(&mut self, rows: u64) -> Result<(), VerifyError> {
         let keys = self.draw(rows).await?;
-        for keys in keys.chunks(CHUNK_ROWS as usize) {
+        for keys in keys.chunks(self.chunk_rows.max(1) as usize) {
             let place = self.place().await?;
             let (rows, keys) = self.source.page_of_keys(self.query, keys).await?;
             if !self.ask((None, None), rows, keys, place).await? {
@@ -148,6 +166,8 @@ impl<'a> Reader<'a> {
             judged: vec![],
             place,
         };
-        Ok(self.to_script.send(chunk).await.is_ok())
+        let turn = self.next % self.to_scripts.len();
+        self.next += 1;
+        Ok(self.to_scripts[turn].send(chunk).await.is_ok())
     }
 }

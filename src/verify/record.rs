@@ -25,11 +25,8 @@ pub async fn record(config: &Config, found: &Verification) -> Result<i64, Verify
     let lock = Session::open(url, Role::TargetWriter).await?;
     let claim = Claim::take(state, lock, &record).await?;
     let mut sql = Vec::new();
-    let snapshot = format!(
-        "source {}, target {}",
-        found.source_snapshot, found.target_snapshot
-    );
     for proof in &found.tables {
+        let snapshot = snapshots(found, proof);
         let status = if proof.differences() > 0 {
             "failed"
         } else {
@@ -78,8 +75,24 @@ pub async fn record(config: &Config, found: &Verification) -> Result<i64, Verify
     Ok(run)
 }
 
-/// What was proved of a table, and what differs, by key and column.
-fn sentence(proof: &TableProof) -> String {
+/// The snapshots that a table was seen in: two or more where a verification was stopped and gone on with.
+fn snapshots(found: &Verification, proof: &TableProof) -> String {
+    let now = format!(
+        "source {}, target {}",
+        found.source_snapshot, found.target_snapshot
+    );
+    match &proof.resumed {
+        None => now,
+        Some(before) => format!(
+            "{now}; {} rows before: {}",
+            before.rows,
+            before.moments.join("; ")
+        ),
+    }
+}
+
+/// What was proved of a table, and what differs: the first by key and column, all of them by one hash.
+pub fn sentence(proof: &TableProof) -> String {
     let mut parts = vec![format!(
         "{} source rows derived again, {} target rows compared in {} cells",
         proof.derived, proof.compared, proof.cells
@@ -100,6 +113,11 @@ fn sentence(proof: &TableProof) -> String {
         };
         parts.push(format!("{} {}{named}", tally.count, class.word()));
     }
+    parts.extend(
+        proof
+            .digest()
+            .map(|digest| format!("hash over all of them {digest}")),
+    );
     let failed = |check: &&Check| check.ok == Some(false);
     parts.extend(
         proof

@@ -1,21 +1,22 @@
 //! One table: read, derive, compare, and explain what differs; then the questions about the table as a whole.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::Receiver;
 use uuid::Uuid;
 
 use super::classify::{self, Explainer};
 use super::compare::{Comparer, Kind, Suspect, Way, hasher};
-use super::derive::{self, Chunk, Derived};
+use super::derive::{Chunk, Derived, Scripts};
 use super::locate::Layout;
-use super::outcome::TableProof;
+use super::outcome::{Resumed, TableProof};
 use super::people::{self, MadeProfiles};
+use super::progress::{self, Clean, Counts, Progress};
 use super::read::Reader;
 use super::whole::Sums;
 use super::{VerifyError, World, extra, probe, whole};
-use crate::db::Session;
+use crate::db::{Session, failpoint};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Known, Step, Wants};
 use crate::row::{Key, Verdict};
@@ -70,31 +71,55 @@ pub(super) async fn prove(
     .await
     .map_err(VerifyError::Failed)?;
     let known = Known::new();
-    let (to_script, script_input) = mpsc::channel::<Chunk>(1);
-    let (script_output, derived) = mpsc::channel::<Derived>(1);
-    let thread = derive::start(bound, script_input, script_output)
+    let facts = progress::facts(
+        world.config,
+        &rule,
+        applied,
+        world.state,
+        world.source.session(),
+        &mut world.target,
+    )
+    .await?;
+    let clean = world.progress.begin(&rule.name, facts, &world.moment);
+    let mut sums = Sums::new(&rule);
+    sums.restore(&clean.sums);
+    let before = clean.ranges.clone();
+    let watcher = world.watcher;
+    if let Some(first) = before.first() {
+        clean.counts.put_into(proof);
+        proof.resumed = Some(Resumed {
+            rows: clean.counts.derived,
+            after: Key(first.hi.clone()).to_string(),
+            moments: clean.moments[..clean.moments.len() - 1].to_vec(),
+        });
+        watcher.resumed(&rule.name, clean.counts.derived);
+        proof.notes.push(two_moments(&clean));
+    }
+    let scripts = Scripts::start(&bound)
         .map_err(|e| Diagnostic::error(format!("the script thread does not start: {e}")))?;
     let sample = world.options.sample;
-    let watcher = world.watcher;
-    let reader = Reader::new(
+    let mut reader = Reader::new(
         &mut world.source,
         &mut world.asked,
         &query,
         &mut wants,
         &known,
         watcher,
-        to_script,
+        scripts.inputs,
     );
+    reader.chunk_rows = world.options.chunk_rows;
     let mut explainer = Explainer::new(&mut world.target, world.state, &rule, &to, applied).await?;
-    let mut sums = Sums::new(&rule);
-    let failed = AtomicBool::new(false);
+    let ended: OnceLock<Option<Key>> = OnceLock::new();
     let read = async {
         let mut reader = reader;
         let end = match sample {
-            None => reader.all().await,
-            Some(rows) => reader.sample(rows).await,
+            None => reader.all(&before).await,
+            Some(rows) => reader.sample(rows).await.map(|()| None),
         };
-        failed.store(end.is_err(), Ordering::SeqCst);
+        let end = end.map(|last| {
+            // nobody else sets it
+            let _ = ended.set(last);
+        });
         drop(reader);
         end
     };
@@ -103,7 +128,7 @@ pub(super) async fn prove(
         rule: &rule,
         to: &to,
         layout: &layout,
-        way,
+        way: if clean.other_legacy { Way::Lists } else { way },
         wants: &asking,
         explainer: &mut explainer,
         watcher,
@@ -112,14 +137,19 @@ pub(super) async fn prove(
         suspects: vec![],
         extras: vec![],
         elsewhere: HashSet::new(),
-        last: None,
+        ended: &ended,
         probed: false,
-        other_legacy: false,
+        other_legacy: clean.other_legacy,
+        clean,
+        progress: &mut world.progress,
         profiles: MadeProfiles::new(people.profiles),
-        failed: &failed,
     };
-    let (read, compared) = tokio::join!(read, comparison.all(derived));
-    if thread.join().is_err() {
+    let (read, compared) = tokio::join!(read, comparison.all(scripts.outputs));
+    if scripts
+        .threads
+        .into_iter()
+        .any(|thread| thread.join().is_err())
+    {
         return Err(Diagnostic::error(format!(
             "the script thread of `{}` ended without a word",
             rule.name
@@ -147,6 +177,21 @@ pub(super) async fn prove(
     people::readiness(world, &rule, &to.table, proof).await?;
     explainer.notes(proof);
     whole::table(world, &rule, &query, &to, sums, proof).await
+}
+
+/// Rows of one table that were seen at different moments: said wherever the result is.
+fn two_moments(clean: &Clean) -> String {
+    let (now, before) = clean
+        .moments
+        .split_last()
+        .map_or(("", &[][..]), |(now, before)| (now.as_str(), before));
+    format!(
+        "a verification that was stopped is gone on with: {} source rows were compared before ({}), the others now ({now}). \
+         Since then nothing was written to the tables that the rule names, as far as the servers count; \
+         `verify --restart` sees all of them at one moment",
+        clean.counts.derived,
+        before.join("; ")
+    )
 }
 
 /// How target rows are found: by ranges where the legacy column is the key itself, and a number.
@@ -184,31 +229,41 @@ struct Comparison<'a, 'w> {
     suspects: Vec<Suspect>,
     extras: Vec<Suspect>,
     elsewhere: HashSet<Uuid>,
-    last: Option<Key>,
+    /// The last key of the source, once it was read to its end.
+    ended: &'a OnceLock<Option<Key>>,
     probed: bool,
     /// The legacy column holds something else than the key.
     other_legacy: bool,
     profiles: MadeProfiles,
-    /// The source was not read to its end.
-    failed: &'a AtomicBool,
+    /// What agrees so far.
+    clean: Clean,
+    progress: &'a mut Progress,
 }
 
 impl Comparison<'_, '_> {
-    async fn all(&mut self, mut derived: mpsc::Receiver<Derived>) -> Result<(), VerifyError> {
-        while let Some(chunk) = derived.recv().await {
+    async fn all(&mut self, mut derived: Vec<Receiver<Derived>>) -> Result<(), VerifyError> {
+        for turn in (0..derived.len()).cycle() {
+            let Some(chunk) = derived[turn].recv().await else {
+                break;
+            };
             let chunk = chunk?;
-            self.chunk(&chunk).await?;
-            self.last.clone_from(&chunk.hi);
+            let before = Counts::of(self.proof);
+            if self.chunk(&chunk).await? {
+                self.keep(&chunk, &before);
+            } else {
+                self.clean.pass(chunk.lo.as_ref());
+            }
             self.watcher
                 .compared(&self.rule.name, chunk.keys.len() as u64);
+            failpoint("verify.compared");
         }
-        if self.failed.load(Ordering::SeqCst) {
+        let Some(last) = self.ended.get() else {
             return Ok(());
-        }
+        };
         if let Way::Range(_) = self.way {
             // behind the last key of the source there should be nothing
             let rest = Chunk {
-                lo: self.last.take(),
+                lo: last.clone(),
                 hi: None,
                 rows: std::sync::Arc::default(),
                 keys: vec![],
@@ -222,7 +277,21 @@ impl Comparison<'_, '_> {
         self.flush_extras().await
     }
 
-    async fn chunk(&mut self, chunk: &Chunk) -> Result<(), VerifyError> {
+    /// Everything agrees in this chunk: whoever goes on after a kill need not look at it again.
+    fn keep(&mut self, chunk: &Chunk, before: &Counts) {
+        let Some(hi) = &chunk.hi else { return };
+        let mut clean = Sums::new(self.rule);
+        clean.restore(&self.clean.sums);
+        clean.add(chunk);
+        self.clean.sums = clean.kept();
+        self.clean.other_legacy = self.other_legacy;
+        let counts = Counts::of(self.proof).since(before);
+        self.clean.add(chunk.lo.as_ref(), hi, &counts);
+        self.progress.keep(&self.rule.name, &self.clean);
+    }
+
+    /// True when nothing at all was found in it.
+    async fn chunk(&mut self, chunk: &Chunk) -> Result<bool, VerifyError> {
         let mut first = None;
         for judged in &chunk.judged {
             self.proof.derived += 1;
@@ -259,7 +328,7 @@ impl Comparison<'_, '_> {
         self.compare(chunk).await
     }
 
-    async fn compare(&mut self, chunk: &Chunk) -> Result<(), VerifyError> {
+    async fn compare(&mut self, chunk: &Chunk) -> Result<bool, VerifyError> {
         let hashes = hasher(self.wants, chunk);
         let mut comparer = Comparer {
             session: &mut *self.session,
@@ -271,6 +340,7 @@ impl Comparison<'_, '_> {
         let found = comparer.chunk(chunk, &hashes).await?;
         self.proof.compared += found.rows;
         self.proof.cells += found.cells;
+        let clean = found.suspects.is_empty() && found.elsewhere.is_empty();
         self.elsewhere.extend(found.elsewhere);
         for suspect in found.suspects {
             if suspect.kind == Kind::Extra {
@@ -285,7 +355,7 @@ impl Comparison<'_, '_> {
                 self.flush_extras().await?;
             }
         }
-        Ok(())
+        Ok(clean)
     }
 
     async fn flush(&mut self) -> Result<(), VerifyError> {

@@ -35,6 +35,21 @@ impl Sums {
         )
     }
 
+    /// As [`Sums::kept`] wrote them down.
+    pub(super) fn restore(&mut self, kept: &[(Option<String>, Option<String>)]) {
+        let read = |text: &Option<String>| Decimal::from_str_exact(text.as_deref()?).ok();
+        for (sum, (skipped, rejected)) in self.0.iter_mut().zip(kept) {
+            (sum.skipped, sum.rejected) = (read(skipped), read(rejected));
+        }
+    }
+
+    /// Per reconciliation what was skipped and rejected.
+    pub(super) fn kept(&self) -> Vec<(Option<String>, Option<String>)> {
+        let text = |sum: Option<Decimal>| sum.map(|sum| sum.to_string());
+        let one = |sum: &Sum| (text(sum.skipped), text(sum.rejected));
+        self.0.iter().map(one).collect()
+    }
+
     pub(super) fn add(&mut self, chunk: &Chunk) {
         for sum in &mut self.0 {
             let Some(column) = chunk.rows.column(&sum.column) else {
