@@ -3,6 +3,8 @@
 
 use crate::support::{Db, Engine, Project};
 
+mod kills;
+
 /// What the users of the legacy system have in common: six technicians and a clerk.
 const SOURCE: &str = "
     create table auth_user(id integer primary key, username varchar(150) not null, first_name varchar(150) not null,

@@ -55,6 +55,7 @@ mod seed_classes;
 mod state;
 mod storage;
 mod supabase;
+mod supabase_faults;
 mod support;
 mod sync;
 mod tracking;
