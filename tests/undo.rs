@@ -209,8 +209,17 @@ fn what_cannot_be_taken_back_is_refused_in_words() {
         &marks,
         "a refusal writes nothing",
     );
-    // ... which does not hold up a table that it did nothing to, nor what comes after it
+    // which does not hold up a table that it did nothing to, nor what comes after it
     project.runner(&["undo", "4"]).ends_with(0);
     project.runner(&["undo", "3"]).ends_with(0);
     assert_eq!(project.target.count("select count(*) from people"), 0);
+    // a sync remembers which rows stand, and that is not undone
+    project.runner(&["run"]).ends_with(3);
+    project.runner(&["sync"]).ends_with(3);
+    let last = project.runner(&["status", "--json"]).json()["run"].to_string();
+    project
+        .runner(&["undo", &last])
+        .ends_with(1)
+        .tells("is a sync of")
+        .tells("nothing was written");
 }

@@ -56,6 +56,8 @@ impl Program {
     /// From now on the time of each line is kept. Every step gets dearer by it.
     pub fn time_lines(&mut self) {
         let clock = Rc::new(Clock::default());
+        // what is done without the engine has no steps
+        self.context.watch.set_followed();
         follow(&mut self.engine, &clock);
         self.is_followed = true;
         self.clock = Some(clock);
