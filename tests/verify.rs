@@ -39,7 +39,15 @@ pub fn counts(found: &Value) -> Vec<(String, String, u64)> {
 pub fn differences(found: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     for (rule, class, _) in counts(found) {
-        if ["kept", "refused", "pending", "not-re-derived"].contains(&class.as_str()) {
+        if [
+            "kept",
+            "refused",
+            "pending",
+            "file-absent",
+            "not-re-derived",
+        ]
+        .contains(&class.as_str())
+        {
             continue;
         }
         for row in rows(found, &rule, &class) {
