@@ -27,7 +27,7 @@ pub fn meaning(code: &str) -> &'static str {
     match code {
         CAN_SIGN_IN => "can sign in with the old password",
         "must_reset_password" => "has an account and no usable password: has to set a new one",
-        "no_auth_user" => "has no account",
+        "no_auth_user" => "has no account: invite them, or set `auth: \"create\"`",
         "not_linked" => "has an account that the row does not name",
         "null_column" => {
             "the auth server cannot read the account: a column is NULL that it takes for text"

@@ -217,7 +217,8 @@ impl Judge {
                 }
                 return true;
             }
-            _ if !makes => self.remark("no_auth_user", "the person has no account to sign in with"),
+            // the row is as it should be; who cannot sign in is told with all others, by `verify` and the report
+            _ if !makes => {}
             Account::Taken => self.remark("email_taken", "another account has this address"),
             Account::OtherCase => self.remark(
                 "email_case",
