@@ -32,7 +32,7 @@ pub(super) struct SyncArgs {
     /// Connections that write at the same time [default: one per core, 2 to 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     writers: Option<u16>,
-    /// Source rows per chunk [default: 10000]
+    /// Source rows per chunk [default: 10000, into SQLite 20000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     batch_rows: Option<u64>,
 }
