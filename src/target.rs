@@ -58,9 +58,7 @@ impl Destination {
             !alone(&unique.columns, legacy) && !alone(&unique.columns, Some(&id_column))
         });
         let guarded = table.uniques.iter().any(|unique| {
-            !unique.partial
-                && !unique.expression
-                && unique.columns.iter().all(|c| natural.contains(c))
+            unique.of_all_rows() && unique.columns.iter().all(|c| natural.contains(c))
         });
         let own_parent = table
             .foreign_keys

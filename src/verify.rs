@@ -139,6 +139,8 @@ struct World<'a> {
     asked: Session,
     /// Reads what is compared.
     target: Session,
+    /// Asks about whole tables meanwhile; where the server has no room for it, `target` does so afterwards.
+    beside: Option<Session>,
     state: State,
     options: Options,
     watcher: &'a dyn Watcher,
@@ -176,7 +178,9 @@ pub async fn verify(
         .await?
         .ok_or_else(|| Diagnostic::error("the state in the target holds no namespace"))?;
     let snapshot = source.snapshot().await?;
-    let target_snapshot = one_snapshot(&mut target, &mut asked).await?;
+    let mut beside = Session::open(url, Role::TargetReader).await.ok();
+    let others = [&mut asked].into_iter().chain(&mut beside).collect();
+    let target_snapshot = one_snapshot(&mut target, others).await?;
     let api_roles = fitness::api_roles(&mut target).await?;
     let mut verification = Verification {
         api_roles: api_roles.clone(),
@@ -200,6 +204,7 @@ pub async fn verify(
         source,
         asked,
         target,
+        beside,
         state,
         options,
         watcher,
@@ -226,6 +231,9 @@ pub async fn verify(
     world.source.close().await;
     world.asked.close().await;
     world.target.close().await;
+    if let Some(beside) = world.beside {
+        beside.close().await;
+    }
     Ok(verification)
 }
 
@@ -251,7 +259,7 @@ async fn one(
         )
         .await
         .map_err(|problems| unusable(rule, problems))?;
-        table::prove(world, step, applied, &mut proof).await?;
+        Box::pin(table::prove(world, step, applied, &mut proof)).await?;
     }
     proof.seconds = began.elapsed().as_secs_f64();
     Ok(proof)
@@ -313,10 +321,13 @@ fn chosen<'a>(
     found
 }
 
-/// Both connections see the target at one moment, where the server allows it; returns that moment's name.
-async fn one_snapshot(first: &mut Session, second: &mut Session) -> Result<String, VerifyError> {
+/// All connections see the target at one moment, where the server allows it; returns that moment's name.
+async fn one_snapshot(
+    first: &mut Session,
+    others: Vec<&mut Session>,
+) -> Result<String, VerifyError> {
     if first.engine() == Engine::Sqlite {
-        for session in [&mut *first, second] {
+        for session in [&mut *first].into_iter().chain(others) {
             session.execute("begin").await?;
             session.query("select count(*) from sqlite_master").await?;
         }
@@ -337,11 +348,13 @@ async fn one_snapshot(first: &mut Session, second: &mut Session) -> Result<Strin
             None
         }
     };
-    second.execute(begin).await?;
-    if let Some(exported) = exported {
-        second
-            .execute(&format!("set transaction snapshot '{exported}'"))
-            .await?;
+    for session in others {
+        session.execute(begin).await?;
+        if let Some(exported) = &exported {
+            session
+                .execute(&format!("set transaction snapshot '{exported}'"))
+                .await?;
+        }
     }
     Ok(label)
 }

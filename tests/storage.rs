@@ -70,3 +70,28 @@ fn a_path_that_is_no_expression_is_found_by_check() {
         .prints("rules/message_attachments.rhai:")
         .prints("storage_pth");
 }
+
+#[test]
+fn a_file_that_storage_knows_twice_is_one_file() {
+    let project = Project::demo("0.003", Engine::Postgres);
+    let target = &project.target;
+    target.exec(
+        "alter table storage.objects drop constraint objects_bucket_id_name_key;
+         insert into storage.objects (id, bucket_id, name) select gen_random_uuid(), bucket_id, name from storage.objects",
+    );
+    project
+        .runner(&["exec", "message_attachments"])
+        .ends_with(3);
+    let there = target.count(
+        "select count(*) from message_attachments a join files f on f.id = a.file_id
+         where exists (select 1 from storage.objects o where o.bucket_id = 'files' and o.name = f.storage_path)",
+    );
+    let proof = project
+        .runner(&["verify", "message_attachments", "--json"])
+        .ends_with(0)
+        .json();
+    let checks = proof["tables"][0]["checks"].as_array().unwrap();
+    let files = checks.iter().find(|c| c["name"] == "files").unwrap();
+    let told = files["text"].as_str().unwrap();
+    assert!(told.contains(&format!("file_there {there}")), "{told}");
+}

@@ -9,6 +9,43 @@ fn done() -> Project {
     project
 }
 
+/// Letters and digits alone: how a form sets, wraps and escapes a sentence is its own affair.
+fn letters(page: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = page;
+    while let Some(at) = rest.find(['<', '&']) {
+        plain.push_str(&rest[..at]);
+        let end = if rest[at..].starts_with('<') {
+            '>'
+        } else {
+            ';'
+        };
+        rest = rest[at..].find(end).map_or("", |to| &rest[at + to + 1..]);
+    }
+    plain.push_str(rest);
+    plain.retain(char::is_alphanumeric);
+    plain
+}
+
+#[test]
+fn every_form_of_the_report_says_what_a_verification_cannot_see() {
+    let project = done();
+    project.runner(&["verify", "--record"]).ends_with(0);
+    for format in ["html", "md", "txt"] {
+        let page = project.runner(&["report", "--format", format]);
+        let page = letters(&page.ends_with(0).stdout);
+        for limit in runner::verify::LIMITS {
+            for sentence in [limit.check, limit.cannot_see] {
+                assert!(
+                    page.contains(&letters(sentence)),
+                    "{format}: {}: {sentence}",
+                    limit.name
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn a_wrong_rule() {
     let project = people();

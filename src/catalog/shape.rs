@@ -73,6 +73,13 @@ pub struct Unique {
     pub expression: bool,
 }
 
+impl Unique {
+    /// No two rows have these columns alike, once committed.
+    pub fn of_all_rows(&self) -> bool {
+        !self.partial && !self.expression
+    }
+}
+
 /// A reference to another table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignKey {

@@ -90,7 +90,7 @@ fn strange_mappings(found: &Table) -> Option<String> {
         let unique = found
             .uniques
             .iter()
-            .any(|u| !u.partial && !u.expression && !u.deferrable && named(&u.columns));
+            .any(|u| u.of_all_rows() && !u.deferrable && named(&u.columns));
         (!named(&found.primary_key) && !unique)
             .then(|| "(entity_type, legacy_id) is not unique".to_owned())
     })

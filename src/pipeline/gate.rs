@@ -2,7 +2,7 @@
 //! databases, and the answers are kept as evidence.
 
 use super::{RunError, World, reconcile};
-use crate::db::Session;
+use crate::db::{Engine, Session};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Job, Step};
 use crate::rule::Rule;
@@ -181,7 +181,13 @@ async fn asked(
     let (mut findings, orphans) = match &mut world.writer {
         Some(writer) => {
             let numbers = numbers(&mut world.target, gate, written);
-            tokio::join!(numbers, orphans(writer, gate))
+            let others = async {
+                if written.is_some_and(|rows| rows > 0) {
+                    statistics(writer, gate).await;
+                }
+                orphans(writer, gate).await
+            };
+            tokio::join!(numbers, others)
         }
         None => (
             numbers(&mut world.target, gate, written).await,
@@ -192,6 +198,16 @@ async fn asked(
         findings.extend(orphans);
     }
     findings
+}
+
+/// A table that was just filled has no statistics: whoever joins it next, the application first of all, would get
+/// plans for an empty table until the server looks by itself. Only its owner may do so; for others it stays
+/// the server's business.
+async fn statistics(target: &mut Session, gate: Gate<'_>) {
+    if target.engine() == Engine::Postgres {
+        // whatever the refusal, nothing that was promised depends on it; a broken session says so at the next question
+        let _ = target.execute(&format!("analyze {}", gate.to.sql())).await;
+    }
 }
 
 async fn numbers(

@@ -21,6 +21,21 @@ pub enum Asked {
 pub const CAN_SIGN_IN: &str = "can_sign_in";
 /// A row came over, the file that it names is not in storage.
 pub const FILE_ABSENT: &str = "file_absent";
+/// A row came over with its file.
+pub const FILE_THERE: &str = "file_there";
+/// Keys named per class; the query gives the others.
+const KEYS_NAMED: usize = 20;
+
+/// Rows that will find the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// `can_sign_in`, `must_reset_password`, `file_absent` …
+    pub code: String,
+    /// Rows.
+    pub count: u64,
+    /// The first legacy keys, unless all is well with them.
+    pub keys: Vec<String>,
+}
 
 /// What a code of these questions means.
 pub fn meaning(code: &str) -> &'static str {
@@ -41,7 +56,7 @@ pub fn meaning(code: &str) -> &'static str {
         "not_confirmed" => "the account's address is not confirmed",
         "banned" => "the account is banned",
         FILE_ABSENT => "row migrated, file absent",
-        "file_there" => "row migrated, file there",
+        FILE_THERE => "row migrated, file there",
         _ => "",
     }
 }
@@ -124,14 +139,42 @@ pub async fn files(
             "row level security hides rows of `storage.objects` from this role",
         )));
     }
+    let bucket = literal(engine, &storage.bucket)?;
+    let one = objects.uniques.iter().any(|unique| {
+        unique.of_all_rows()
+            && unique
+                .columns
+                .iter()
+                .all(|c| c == "bucket_id" || c == "name")
+    });
+    // a join can be hashed, but would repeat a row whose file storage knows twice
+    let (found, join) = if one {
+        (
+            "o.name is not null".to_owned(),
+            format!(
+                " left join {} o on o.bucket_id = {bucket} and o.name = t.path",
+                name.sql(engine)
+            ),
+        )
+    } else {
+        let exists = format!(
+            "exists (select 1 from {} o where o.bucket_id = {bucket} and o.name = t.path)",
+            name.sql(engine)
+        );
+        (exists, String::new())
+    };
+    // `offset 0`: the rule's expression is computed once per row, not again for each comparison
     let query = format!(
-        "select cast(t.{key} as text) as key, case when exists (select 1 from {objects} o where o.bucket_id = {bucket} \
-         and o.name = ({path})) then 'file_there' else '{FILE_ABSENT}' end as code from {table} t where t.{key} is not null",
+        "select t.key, case when {found} then '{FILE_THERE}' else '{FILE_ABSENT}' end as code from (select cast(t.{key} as text) \
+         as key, ({path}) as path from {table} t where t.{key} is not null limit {all} offset 0) t{join}",
         key = ident(legacy),
-        objects = name.sql(engine),
-        bucket = literal(engine, &storage.bucket)?,
         path = storage.path,
         table = table.name.sql(engine),
+        all = if engine == Engine::Postgres {
+            "all"
+        } else {
+            "-1"
+        },
     );
     Ok(Some(Asked::Query(query)))
 }
@@ -160,7 +203,7 @@ pub(super) async fn check(
 
 /// Asks inside a transaction that goes on when the target refuses, as it does an expression of the rule that
 /// is none: then `None`.
-pub async fn ask(session: &mut Session, sql: &str) -> Result<Option<Rows>, DbError> {
+async fn ask(session: &mut Session, sql: &str) -> Result<Option<Rows>, DbError> {
     session.execute("savepoint runner_ask").await?;
     let answer = match session.query(sql).await {
         Ok(rows) => Some(rows),
@@ -174,16 +217,36 @@ pub async fn ask(session: &mut Session, sql: &str) -> Result<Option<Rows>, DbErr
     Ok(answer)
 }
 
-/// How many of each class, in the order of their names.
-pub fn counts_sql(question: &str) -> String {
-    format!("select code, count(*) from ({question}) q group by code order by code")
+/// The classes in the order of their codes, each with its first keys: one scan, however large the table.
+/// `None`: the target refuses the question.
+pub async fn told(session: &mut Session, question: &str) -> Result<Option<Vec<Told>>, DbError> {
+    let sql = format!(
+        "with q as materialized ({question}) select code, count(*) as rows, null as key, 0 as place from q group by code union all \
+         select code, null, key, place from (select code, key, row_number() over (partition by code order by length(key), key) as place \
+         from q where code not in ('{CAN_SIGN_IN}', '{FILE_THERE}')) k where place <= {KEYS_NAMED} order by 1, 4"
+    );
+    let Some(rows) = ask(session, &sql).await? else {
+        return Ok(None);
+    };
+    let mut told: Vec<Told> = Vec::new();
+    for row in 0..rows.len() {
+        match (text(&rows, row, 2), told.last_mut()) {
+            (Some(key), Some(class)) => class.keys.push(key),
+            _ => told.push(Told {
+                code: text(&rows, row, 0).unwrap_or_default(),
+                count: text(&rows, row, 1)
+                    .and_then(|n| n.parse().ok())
+                    .unwrap_or(0),
+                keys: vec![],
+            }),
+        }
+    }
+    Ok(Some(told))
 }
 
-/// The first keys of a class.
-pub fn keys_sql(question: &str, code: &str, most: usize) -> String {
-    format!(
-        "select key from ({question}) q where code = '{code}' order by length(key), key limit {most}"
-    )
+fn text(rows: &Rows, row: usize, column: usize) -> Option<String> {
+    let text = rows.text(row, column).and_then(Result::ok);
+    text.map(std::borrow::Cow::into_owned)
 }
 
 /// The number of a class.

@@ -8,10 +8,7 @@ use crate::catalog;
 use crate::db::{Session, TableName};
 use crate::plan::readiness::{self, Asked};
 use crate::rule::{Rule, RuleSet};
-use crate::state::{StateError, number, text};
-
-/// Keys named per class.
-const KEYS_NAMED: usize = 20;
+use crate::state::StateError;
 
 /// The answer of one table to one question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,7 +34,7 @@ pub struct FirstDayClass {
     pub meaning: &'static str,
     /// Rows.
     pub count: i64,
-    /// The first legacy keys.
+    /// The first legacy keys, unless all is well with them.
     pub keys: Vec<String>,
 }
 
@@ -86,25 +83,22 @@ async fn answer(
             return Ok(Some(answer));
         }
     };
-    let Some(counted) = readiness::ask(session, &readiness::counts_sql(&query)).await? else {
+    let Some(told) = readiness::told(session, &query).await? else {
         answer.unasked =
             Some("the target refuses the question; `runner check` says why".to_owned());
         return Ok(Some(answer));
     };
-    for row in 0..counted.len() {
-        let code = text(&counted, row, 0)?.unwrap_or_default();
-        let named = session
-            .query(&readiness::keys_sql(&query, &code, KEYS_NAMED))
-            .await?;
-        answer.classes.push(FirstDayClass {
-            meaning: readiness::meaning(&code),
-            count: number(&counted, row, 1)?,
-            keys: super::evidence::list_of_texts(&named)?,
-            code,
-        });
-    }
+    answer.classes = told
+        .into_iter()
+        .map(|class| FirstDayClass {
+            meaning: readiness::meaning(&class.code),
+            count: i64::try_from(class.count).unwrap_or(i64::MAX),
+            keys: class.keys,
+            code: class.code,
+        })
+        .collect();
     answer.query = Some(query);
-    Ok((!counted.is_empty()).then_some(answer))
+    Ok((!answer.classes.is_empty()).then_some(answer))
 }
 
 /// The query behind each number.

@@ -36,11 +36,19 @@ impl Destination {
         ))
     }
 
-    /// Counts the legacy keys that are there; `None` without a legacy column.
+    /// Counts the legacy keys that are there; `None` without a legacy column. Where the server keeps them unique it
+    /// need not sort them.
     pub fn legacy_keys_sql(&self) -> Option<String> {
-        let legacy = self.column(self.legacy?);
+        let at = self.legacy?;
+        let name = &self.table.columns[usize::from(at)].name;
+        let unique = self
+            .table
+            .uniques
+            .iter()
+            .any(|unique| unique.of_all_rows() && unique.columns == std::slice::from_ref(name));
+        let (legacy, distinct) = (self.column(at), if unique { "" } else { "distinct " });
         Some(format!(
-            "select count(distinct {legacy}) from {} where {legacy} is not null",
+            "select count({distinct}{legacy}) from {} where {legacy} is not null",
             self.sql()
         ))
     }

@@ -1,17 +1,17 @@
 //! Besides the rows of a rule's own table: profiles that were made of them, whether people can sign in, and
 //! whether the files that rows name are there.
 
+use super::VerifyError;
 use super::derive::Chunk;
 use super::outcome::{Check, Class, Difference, TableProof};
-use super::{VerifyError, World};
 use crate::catalog::Table;
 use crate::db::Session;
-use crate::plan::readiness::{self, Asked, CAN_SIGN_IN, FILE_ABSENT};
-use crate::row::{OutRow, Rows, Verdict};
+use crate::plan::readiness::{self, Asked, CAN_SIGN_IN, FILE_ABSENT, Told};
+use crate::row::{OutRow, Verdict};
 use crate::rule::Rule;
 use crate::target::{Destination, Found, Lookup, find, normalise};
 
-/// Keys named per class; the query beside them gives the others.
+/// Keys of profiles that are named.
 const KEYS_NAMED: usize = 20;
 
 /// Profiles that were made, held against what their rule makes.
@@ -110,52 +110,52 @@ async fn same(
 
 /// Asks what people will find on the first day. Nothing of it is a difference: the rule wrote what it says.
 pub(super) async fn readiness(
-    world: &mut World<'_>,
+    session: &mut Session,
     rule: &Rule,
     table: &Table,
     proof: &mut TableProof,
 ) -> Result<(), VerifyError> {
-    let session = &mut world.target;
     if let Some(asked) = readiness::sign_in(rule, table, session).await? {
         let classes = classes("sign_in", asked, session, proof).await?;
-        let all: u64 = classes.iter().map(|(_, tally)| tally.0).sum();
-        let can = classes.iter().find(|(code, _)| code == CAN_SIGN_IN);
+        let all: u64 = classes.iter().map(|class| class.count).sum();
+        let can = classes.iter().find(|class| class.code == CAN_SIGN_IN);
         if all > 0 {
-            let can = can.map_or(0, |(_, tally)| tally.0);
+            let can = can.map_or(0, |class| class.count);
             proof
                 .notes
                 .push(format!("{can} of {all} can sign in with the old password"));
         }
-        for (code, (count, keys)) in classes.iter().filter(|(code, _)| code != CAN_SIGN_IN) {
-            let more = if *count > keys.len() as u64 {
+        for class in classes.iter().filter(|class| class.code != CAN_SIGN_IN) {
+            let more = if class.count > class.keys.len() as u64 {
                 ", …"
             } else {
                 ""
             };
             proof.notes.push(format!(
-                "sign-in {code} {count}, {}: {}{more}",
-                readiness::meaning(code),
-                keys.join(", ")
+                "sign-in {} {}, {}: {}{more}",
+                class.code,
+                class.count,
+                readiness::meaning(&class.code),
+                class.keys.join(", ")
             ));
         }
     }
     if let Some(asked) = readiness::files(rule, table, session).await? {
-        for (code, (count, keys)) in classes("files", asked, session, proof).await? {
-            if code == FILE_ABSENT {
-                let tally = proof.classes.entry(Class::FileAbsent).or_default();
-                tally.count = count;
-                tally.rows.extend(keys.into_iter().map(|key| Difference {
+        let classes = classes("files", asked, session, proof).await?;
+        if let Some(absent) = classes.into_iter().find(|class| class.code == FILE_ABSENT) {
+            let tally = proof.classes.entry(Class::FileAbsent).or_default();
+            tally.count = absent.count;
+            tally
+                .rows
+                .extend(absent.keys.into_iter().map(|key| Difference {
                     key,
                     id: None,
                     columns: vec![],
                 }));
-            }
         }
     }
     Ok(())
 }
-
-type Classes = Vec<(String, (u64, Vec<String>))>;
 
 /// Counts and first keys by class; the question itself becomes a check.
 async fn classes(
@@ -163,51 +163,33 @@ async fn classes(
     asked: Asked,
     session: &mut Session,
     proof: &mut TableProof,
-) -> Result<Classes, VerifyError> {
-    let question = match asked {
-        Asked::Query(question) => question,
-        Asked::Unasked(why) => {
-            proof.checks.push(Check {
-                name: name.into(),
-                ok: None,
-                text: why.into(),
-                query: String::new(),
-            });
-            return Ok(vec![]);
-        }
-    };
-    let Some(counted) = readiness::ask(session, &readiness::counts_sql(&question)).await? else {
-        proof.checks.push(Check {
-            name: name.into(),
-            ok: None,
-            text: "the target refuses the question; `runner check` says why".into(),
-            query: question,
-        });
-        return Ok(vec![]);
+) -> Result<Vec<Told>, VerifyError> {
+    let mut check = Check {
+        name: name.into(),
+        ok: None,
+        text: String::new(),
+        query: String::new(),
     };
     let mut found = Vec::new();
-    for row in 0..counted.len() {
-        let (code, count) = (text(&counted, row, 0), text(&counted, row, 1));
-        let keys = session
-            .query(&readiness::keys_sql(&question, &code, KEYS_NAMED))
-            .await?;
-        let keys = (0..keys.len()).map(|row| text(&keys, row, 0)).collect();
-        found.push((code, (count.parse().unwrap_or(0), keys)));
+    match asked {
+        Asked::Unasked(why) => check.text = why.into(),
+        Asked::Query(question) => {
+            match readiness::told(session, &question).await? {
+                None => {
+                    check.text = "the target refuses the question; `runner check` says why".into();
+                }
+                Some(told) => {
+                    let texts = told
+                        .iter()
+                        .map(|class| format!("{} {}", class.code, class.count));
+                    check.text = texts.collect::<Vec<_>>().join(", ");
+                    check.ok = Some(true);
+                    found = told;
+                }
+            }
+            check.query = question;
+        }
     }
-    let told: Vec<String> = found
-        .iter()
-        .map(|(code, (count, _))| format!("{code} {count}"))
-        .collect();
-    proof.checks.push(Check {
-        name: name.into(),
-        ok: Some(true),
-        text: told.join(", "),
-        query: question,
-    });
+    proof.checks.push(check);
     Ok(found)
-}
-
-fn text(rows: &Rows, row: usize, column: usize) -> String {
-    let text = rows.text(row, column).and_then(Result::ok);
-    text.map(std::borrow::Cow::into_owned).unwrap_or_default()
 }

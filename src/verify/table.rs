@@ -11,7 +11,7 @@ use super::compare::{Comparer, Kind, Suspect, Way, hasher};
 use super::derive::{Chunk, Derived, Scripts};
 use super::locate::Layout;
 use super::outcome::{Resumed, TableProof};
-use super::people::{self, MadeProfiles};
+use super::people::MadeProfiles;
 use super::progress::{self, Clean, Counts, Progress};
 use super::read::Reader;
 use super::whole::Sums;
@@ -144,7 +144,22 @@ pub(super) async fn prove(
         progress: &mut world.progress,
         profiles: MadeProfiles::new(people.profiles),
     };
-    let (read, compared) = tokio::join!(read, comparison.all(scripts.outputs));
+    let mut aside = TableProof::default();
+    let known = (&world.rules[..], &world.api_roles[..]);
+    let beside = world.beside.as_mut();
+    let alone = beside.is_none();
+    let questions = async {
+        match beside {
+            Some(session) => whole::questions(session, known, &rule, &to, &mut aside).await,
+            None => Ok(()),
+        }
+    };
+    let rows = async {
+        let (read, compared) = tokio::join!(read, comparison.all(scripts.outputs));
+        // a rule that broke ends the reader's work too, so its word comes first
+        compared.and(read)
+    };
+    let ended = tokio::try_join!(rows, questions);
     if scripts
         .threads
         .into_iter()
@@ -156,9 +171,7 @@ pub(super) async fn prove(
         ))
         .into());
     }
-    // a rule that broke ends the reader's work too, so its word comes first
-    compared?;
-    read?;
+    ended?;
     let profiles = std::mem::replace(&mut comparison.profiles, MadeProfiles::new(None));
     let by_key = !comparison.other_legacy && query.key.len() == 1;
     let lists = comparison.way == Way::Lists && sample.is_none() && by_key;
@@ -174,9 +187,16 @@ pub(super) async fn prove(
     }
     proof.whole = sample.is_none();
     profiles.end(proof);
-    people::readiness(world, &rule, &to.table, proof).await?;
+    if alone {
+        let known = (&world.rules[..], &world.api_roles[..]);
+        whole::questions(&mut world.target, known, &rule, &to, &mut aside).await?;
+    }
+    proof.notes.append(&mut aside.notes);
     explainer.notes(proof);
-    whole::table(world, &rule, &query, &to, sums, proof).await
+    proof.checks.append(&mut aside.checks);
+    proof.fitness.append(&mut aside.fitness);
+    proof.classes.append(&mut aside.classes);
+    whole::sums(world, &rule, &query, &to, sums, proof).await
 }
 
 /// Rows of one table that were seen at different moments: said wherever the result is.

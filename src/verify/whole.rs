@@ -1,10 +1,12 @@
 //! Questions about a table as a whole, each answered by the databases: references, legacy ids, sums, sequences.
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 
 use super::derive::Chunk;
 use super::outcome::{Check, Class, TableProof};
-use super::{VerifyError, World, fitness};
+use super::{VerifyError, World, fitness, people};
 use crate::db::{Engine, Session, ident, literal, sum_text, total};
 use crate::row::Verdict;
 use crate::rule::Rule;
@@ -70,8 +72,8 @@ impl Sums {
     }
 }
 
-/// Asks everything about the table of an ordinary rule.
-pub(super) async fn table(
+/// Holds the sums of an ordinary rule's table against those of its source.
+pub(super) async fn sums(
     world: &mut World<'_>,
     rule: &Rule,
     query: &PageQuery,
@@ -79,7 +81,6 @@ pub(super) async fn table(
     sums: Sums,
     proof: &mut TableProof,
 ) -> Result<(), VerifyError> {
-    questions(world, rule, to, proof).await?;
     // a row that was refused is in neither sum of what the rule says, so sums are held where there is none
     if proof.whole && proof.count(Class::Refused) == 0 && proof.count(Class::Pending) == 0 {
         reconcile(world, rule, query, to, sums, proof).await?;
@@ -101,22 +102,31 @@ pub(super) async fn procedure(
     proof
         .notes
         .push("a script wrote these rows: they are counted, and not derived again".into());
-    questions(world, rule, to, proof).await
+    questions(
+        &mut world.target,
+        (&world.rules, &world.api_roles),
+        rule,
+        to,
+        proof,
+    )
+    .await
 }
 
-/// What is asked of every table.
-async fn questions(
-    world: &mut World<'_>,
+/// What is asked of every table: it needs nothing that is derived, so it can be asked beside the comparison.
+/// `known`: the rules, and the API's roles.
+pub(super) async fn questions(
+    session: &mut Session,
+    (rules, api): (&[Arc<Rule>], &[String]),
     rule: &Rule,
     to: &Destination,
     proof: &mut TableProof,
 ) -> Result<(), VerifyError> {
-    references(&mut world.target, to, proof).await?;
-    legacy_ids(&mut world.target, rule, to, proof).await?;
-    sequences(&mut world.target, to, proof).await?;
-    let rules: Vec<&Rule> = world.rules.iter().map(AsRef::as_ref).collect();
-    let (session, api) = (&mut world.target, &world.api_roles);
-    fitness::table(session, api, &rules, rule, to, proof).await
+    people::readiness(session, rule, &to.table, proof).await?;
+    let lost = references(session, to, proof).await?;
+    legacy_ids(session, rule, to, proof).await?;
+    sequences(session, to, proof).await?;
+    let rules: Vec<&Rule> = rules.iter().map(AsRef::as_ref).collect();
+    fitness::table(session, api, &rules, (rule, to, &lost), proof).await
 }
 
 /// A number; a question that this role may not ask is no answer.
@@ -151,11 +161,13 @@ fn none_of(name: &str, found: Option<i64>, what: impl Fn(i64) -> String, query: 
     }
 }
 
+/// Returns for each foreign key how many rows it leads nowhere.
 async fn references(
     session: &mut Session,
     to: &Destination,
     proof: &mut TableProof,
-) -> Result<(), VerifyError> {
+) -> Result<Vec<Option<i64>>, VerifyError> {
+    let mut lost = Vec::new();
     for key in &to.table.foreign_keys {
         let sql = to.orphans_sql(key);
         let found = count(session, &sql).await?;
@@ -169,8 +181,9 @@ async fn references(
         proof
             .checks
             .push(none_of("references", found, what, sql.clone()));
+        lost.push(found);
     }
-    Ok(())
+    Ok(lost)
 }
 
 async fn legacy_ids(
