@@ -24,7 +24,7 @@ use crate::rule::{Rule, RuleSet, Shapes};
 use asked::Once;
 use hazards::Ground;
 
-pub use server::size;
+pub use server::{no_room, size};
 
 /// What a check came to.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +35,8 @@ pub struct Checked {
     pub volatile: Vec<(String, Vec<String>)>,
     /// What a full load comes to, when every rule could be counted.
     pub load: Option<Load>,
+    /// The target lets one session in at a time.
+    pub is_alone: bool,
 }
 
 /// How much there is to load.
@@ -128,6 +130,7 @@ pub async fn check(
     checked
         .findings
         .extend(server::hazards(&mut source, &mut target).await?);
+    checked.is_alone = target.is_alone();
     if let Some((rows, bytes)) = loads {
         let free = config
             .target

@@ -137,7 +137,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Failure> {
             | Command::Verify(_)
             | Command::State(_)
     );
-    let mut answer = answer(&cli.global, cli.command).await?;
+    let mut answer = Box::pin(answer(&cli.global, cli.command)).await?;
     if names_commands {
         answer.text = screen::pasteable(&answer.text, &cli.global.again());
     }

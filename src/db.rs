@@ -13,6 +13,7 @@ mod name;
 mod pooler;
 mod postgres;
 mod quote;
+mod seats;
 mod session;
 mod socket;
 mod sqlite;

@@ -206,6 +206,8 @@ struct World<'a> {
     control: tracking::Control,
     /// Connections that commit; as many as the target has room for.
     writers: usize,
+    /// Opened before the first write, for the first table's writers.
+    spare: Vec<Session>,
     /// Base rows per chunk.
     chunk_rows: u64,
 }
@@ -285,6 +287,7 @@ pub async fn run(
         leaving: HashMap::new(),
         control: tracking::Control::default(),
         writers: options.writers.max(1),
+        spare: vec![],
         chunk_rows,
     };
     if options.dry_run {
@@ -297,7 +300,6 @@ pub async fn run(
         return Err(RunError::Refused(changed));
     }
     let claimed = claim::take(&mut world).await?;
-    world.writers = connections::writers(&mut world).await;
     let mut outcome = Outcome {
         run: Some(claimed.claim.run),
         namespace_made: claimed.made,

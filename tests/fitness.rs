@@ -20,30 +20,14 @@ fn fit<'a>(found: &'a Value, rule: &str, what: &str) -> &'a Value {
 /// The shipped rules over a stand-in for a Supabase project, run.
 fn standin() -> (Standin, Project) {
     let standin = Standin::start();
-    let project = Project::empty(Engine::Postgres, Engine::Postgres);
-    project.use_shipped_rules();
-    let (source, target) = (project.source.url(), standin.admin().url());
-    project
-        .runner(&[
-            "demo", "seed", "--source", &source, "--target", &target, "--scale", "0.005",
-        ])
-        .ends_with(0);
-    standin.settle();
+    let project = standin.demo("0.005");
     // as a project grants it, and its application would set it up
     standin.admin().exec(
         "grant select on all tables in schema public to authenticated, service_role;
          grant select on purchases to anon; create policy open on purchases for select to anon using (true);
          create policy mine2 on purchases for select to authenticated using (quantity > 1)",
     );
-    project.write(
-        ".env",
-        &format!(
-            "SOURCE_DATABASE_URL='{source}'\nDATABASE_URL='{}'\nTARGET_SSLROOTCERT={}\nRUNNER_NAMESPACE={}\n",
-            standin.url(Way::Direct, "postgres"),
-            standin.authority("ca"),
-            crate::support::NAMESPACE
-        ),
-    );
+    standin.take(&project, Way::Direct, "postgres");
     project.runner(&["run"]).ends_with(3);
     (standin, project)
 }

@@ -1,7 +1,9 @@
 //! A target as Supabase has it: the same rows arrive whichever way in is taken, with few rights too, and a way
 //! that cannot be trusted is refused before the first write.
 
-use crate::support::{Db, Engine, Project, Standin, Way, canonical_dump};
+use crate::support::{Db, Project, Standin, Way, canonical_dump, quarantine_dump};
+
+mod doors;
 
 const TABLES: [&str; 9] = [
     "brackets",
@@ -23,8 +25,9 @@ const VOLATILE: [&str; 4] = [
     "template_view_roles.created_at",
 ];
 
-fn dump(db: &Db) -> Vec<String> {
-    canonical_dump(db, &TABLES, &VOLATILE)
+/// The rows of the nine tables, and what was kept out of them.
+fn dump(db: &Db) -> (Vec<String>, Vec<String>) {
+    (canonical_dump(db, &TABLES, &VOLATILE), quarantine_dump(db))
 }
 
 /// Back to before the migration, one table after the other because of their references.
@@ -36,105 +39,10 @@ const EMPTIED: &str = "
       'treatment_discussions', 'template_view_groups', 'template_view_roles', 'message_attachments');
     delete from migration_control where operation = 'runner'";
 
-fn project(standin: &Standin) -> Project {
-    let project = Project::empty(Engine::Postgres, Engine::Postgres);
-    project.use_shipped_rules();
-    let (source, target) = (project.source.url(), standin.admin().url());
-    project
-        .runner(&[
-            "demo", "seed", "--source", &source, "--target", &target, "--scale", "0.005",
-        ])
-        .ends_with(0);
-    standin.settle();
-    project
-}
-
-fn through(project: &Project, url: &str, authority: &str) {
-    let (source, namespace) = (project.source.url(), crate::support::NAMESPACE);
-    project.write(
-        ".env",
-        &format!("SOURCE_DATABASE_URL='{source}'\nDATABASE_URL='{url}'\nTARGET_SSLROOTCERT={authority}\nRUNNER_NAMESPACE={namespace}\n"),
-    );
-}
-
-#[test]
-fn the_same_rows_arrive_by_every_way_that_can_be_trusted_and_no_other_is_taken() {
-    let standin = Standin::start();
-    let project = project(&standin);
-    let admin = standin.admin();
-    let ca = standin.authority("ca");
-
-    // no transaction pooler, however many connections it has behind it
-    for way in [Way::TransactionPooler, Way::SinglePooler] {
-        through(&project, &standin.url(way, "postgres"), &ca);
-        project
-            .runner(&["check"])
-            .ends_with(5)
-            .prints("error: this is a transaction pooler, where locks, snapshots and settings get lost between two statements: take the database's own address, or the pooler's port for session mode");
-        for command in [&["run"][..], &["exec", "brackets"]] {
-            project
-                .runner(command)
-                .ends_with(5)
-                .says("this is a transaction pooler");
-        }
-        assert_eq!(admin.one("select to_regnamespace('runner')"), "NULL");
-    }
-
-    // one authority, verified in full; what is wrong is said, and a wrong password is not tried twice
-    through(
-        &project,
-        &standin.url(Way::Direct, "postgres"),
-        &standin.authority("other-ca"),
-    );
-    project
-        .runner(&["run"])
-        .ends_with(1)
-        .says("no trusted encrypted connection: an authority that is not trusted has signed its certificate")
-        .says("TARGET_SSLROOTCERT");
-    through(&project, &standin.url(Way::ExpiredPooler, "postgres"), &ca);
-    project
-        .runner(&["run"])
-        .ends_with(1)
-        .says("no trusted encrypted connection: its certificate has expired");
-    let wrong = standin
-        .url(Way::Direct, "postgres")
-        .replace("word%2F1", "hunter2");
-    through(&project, &wrong, &ca);
-    let refused = project.runner(&["run"]);
-    refused
-        .ends_with(1)
-        .says("28P01")
-        .says("check user and password")
-        .never_says("hunter2");
-    let plain = project
-        .target
-        .url()
-        .replace("sslmode=disable", "sslmode=verify-full");
-    through(&project, &plain, &ca);
-    project
-        .runner(&["run"])
-        .ends_with(1)
-        .says("the server does not offer TLS");
-    assert_eq!(admin.one("select to_regnamespace('runner')"), "NULL");
-
-    // each way starts from the same rows: those that an old script left are none of this test's business
-    admin.exec(EMPTIED);
-    let mut dumps = Vec::new();
-    for way in [Way::Direct, Way::SessionPooler] {
-        through(&project, &standin.url(way, "postgres"), &ca);
-        project
-            .runner(&["check"])
-            .ends_with(0)
-            .prints("9 rules: 0 errors, 0 warnings, 0 hazards");
-        project.runner(&["run"]).ends_with(3);
-        dumps.push((format!("{way:?}"), dump(&admin)));
-        project.runner(&["report", "--format", "json"]).ends_with(0);
-        admin.exec(EMPTIED);
-    }
-
-    // the rights that `print grants` lists, and row level security on every table
+/// Runs `runner print grants` as its reader would: the target's part as the owner of the project.
+fn granted(project: &Project, standin: &Standin, more: &[&str]) -> String {
     let grants = project
-        .runner(&["print", "grants"])
+        .runner(&[&["print", "grants"], more].concat())
         .ends_with(0)
         .stdout
         .clone();
@@ -144,38 +52,139 @@ fn the_same_rows_arrive_by_every_way_that_can_be_trusted_and_no_other_is_taken()
     let (writer, reader) = writer
         .split_once("-- After the first run.")
         .expect("the reader's part");
-    admin.exec(&format!("--{writer}"));
-    admin.exec("create role mover login password 'p@ss:word/1' in role runner_writer");
-    through(&project, &standin.url(Way::Direct, "mover"), &ca);
-    project
-        .runner(&["check"])
-        .ends_with(0)
-        .prints("9 rules: 0 errors, 0 warnings, 0 hazards");
-    project.runner(&["run"]).ends_with(3);
-    dumps.push(("few rights".to_owned(), dump(&admin)));
-    admin.exec(&format!("--{reader}"));
+    let owner = standin.local("postgres");
+    owner.exec(&format!("--{writer}"));
+    owner.exec("create role mover login password 'p@ss:word/1' in role runner_writer");
+    format!("--{reader}")
+}
+
+#[test]
+fn what_a_project_refuses_the_stand_in_refuses() {
+    let standin = Standin::start();
+    let _project = standin.demo("0.003");
+    let owner = standin.local("postgres");
+    assert_eq!(
+        owner.one("select rolsuper::text || rolbypassrls || rolcreaterole from pg_roles where rolname = current_user"),
+        "falsetruetrue"
+    );
+    assert_eq!(owner.one("show statement_timeout"), "2min");
+    for (refused, why) in [
+        (
+            "alter table auth.users add column more text",
+            "must be owner",
+        ),
+        ("create index on auth.users (role)", "must be owner"),
+        (
+            "create table auth.more (id int)",
+            "permission denied for schema auth",
+        ),
+        (
+            "create table storage.more (id int)",
+            "permission denied for schema storage",
+        ),
+        (
+            "alter table auth.users disable trigger on_auth_user_created",
+            "must be owner",
+        ),
+        (
+            "drop trigger on_auth_user_created on auth.users",
+            "must be owner",
+        ),
+        ("delete from storage.objects", "Use the Storage API"),
+        (
+            "alter table purchases disable trigger all",
+            "is a system trigger",
+        ),
+        ("create role deep bypassrls", "must be superuser"),
+        (
+            "copy purchases from program 'true'",
+            "pg_execute_server_program",
+        ),
+        (
+            "insert into auth.users (id, confirmed_at) values (gen_random_uuid(), now())",
+            "non-DEFAULT value",
+        ),
+    ] {
+        let error = owner.try_rows(refused).expect_err(refused).to_string();
+        assert!(error.contains(why), "{refused}: {error}");
+    }
+    for allowed in [
+        "create trigger another after insert on auth.users for each row execute function handle_new_user()",
+        "create policy theirs on purchases for select to authenticated using (true)",
+        "alter table purchases disable trigger user; alter table purchases enable trigger user",
+        "create table mine (user_id uuid references auth.users (id)); drop table mine",
+    ] {
+        owner.exec(allowed);
+    }
+    // who comes through the API sees what policies say
+    let seen = "set role authenticated; select count(*) from brackets";
+    standin
+        .admin()
+        .exec("grant select on brackets to authenticated");
+    assert_eq!(owner.one(seen), "0");
+}
+
+#[test]
+fn the_same_rows_arrive_by_every_way_that_can_be_trusted() {
+    let standin = Standin::start();
+    let project = standin.demo("0.005");
+    let admin = standin.admin();
+    // each way starts from the same rows: those that an old script left are none of this test's business
+    admin.exec(EMPTIED);
+    let reader = granted(&project, &standin, &[]);
+    let mut dumps = Vec::new();
+    for (way, user) in [
+        (Way::Direct, "postgres"),
+        (Way::SessionPooler, "postgres"),
+        (Way::PoolOfFour, "postgres"),
+        (Way::Direct, "mover"),
+        (Way::SessionPooler, "mover"),
+    ] {
+        standin.take(&project, way, user);
+        project
+            .runner(&["check"])
+            .ends_with(0)
+            .prints("9 rules: 0 errors, 0 warnings, 0 hazards");
+        let run = project.runner(&["run", "--writers", "4"]);
+        run.ends_with(3);
+        if way == Way::PoolOfFour {
+            run.says("1 instead of 4 writers");
+        } else {
+            run.never_says("writers");
+        }
+        project.runner(&["verify"]).ends_with(0);
+        project
+            .runner(&["report", "-o", "report.html"])
+            .ends_with(0);
+        project
+            .runner(&["report", "--recheck", "report.html"])
+            .ends_with(0);
+        dumps.push((format!("{user} by {way:?}"), dump(&admin)));
+        if dumps.len() < 5 {
+            admin.exec(EMPTIED);
+        }
+    }
+    let (_, (rows, refused)) = &dumps[0];
+    assert!(rows.len() > 100, "{} rows", rows.len());
+    assert!(refused.len() > 10, "{refused:?}");
+    for (way, (other, kept)) in &dumps[1..] {
+        let mut both = rows.iter().zip(other);
+        assert_eq!(both.find(|(a, b)| a != b), None, "{way}");
+        assert_eq!(rows.len(), other.len(), "{way}");
+        assert_eq!(refused, kept, "{way}");
+    }
+
+    // who may only look, looks
+    let owner = standin.local("postgres");
+    owner.exec("grant mover to postgres");
+    owner.exec(&reader);
     admin.exec("create role onlooker login password 'p@ss:word/1' in role runner_reader");
-    through(&project, &standin.url(Way::Direct, "onlooker"), &ca);
+    standin.take(&project, Way::Direct, "onlooker");
     for command in [
         &["status"][..],
         &["quarantine"],
         &["report", "--format", "json"],
     ] {
         project.runner(command).ends_with(0);
-    }
-
-    let (_, first) = &dumps[0];
-    assert!(first.len() > 100, "{} rows", first.len());
-    for (way, dump) in &dumps[1..] {
-        let wrong: Vec<_> = first
-            .iter()
-            .zip(dump)
-            .filter(|(a, b)| a != b)
-            .take(3)
-            .collect();
-        assert!(
-            first.len() == dump.len() && wrong.is_empty(),
-            "{way}: {wrong:#?}"
-        );
     }
 }

@@ -33,15 +33,7 @@ fn project(standin: &Standin) -> Project {
     project.source.exec(SOURCE);
     standin.admin().exec(TARGET);
     project.rule("people", RULE);
-    let (source, namespace) = (project.source.url(), crate::support::NAMESPACE);
-    let (url, ca) = (
-        standin.url(Way::Direct, "postgres"),
-        standin.authority("ca"),
-    );
-    project.write(
-        ".env",
-        &format!("SOURCE_DATABASE_URL='{source}'\nDATABASE_URL='{url}'\nTARGET_SSLROOTCERT={ca}\nRUNNER_NAMESPACE={namespace}\n"),
-    );
+    standin.take(&project, Way::Direct, "postgres");
     project
 }
 

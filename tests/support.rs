@@ -19,7 +19,7 @@ pub use project::{NAMESPACE, Project};
 pub use random::Random;
 pub use release::{measuring, release_binary};
 pub use server::{PASSWORD_USER, postgres, server_tool};
-pub use supabase::{Standin, Way};
+pub use supabase::{AUTH, HANDLE_NEW_USER, PROTECT_DELETE, Standin, Way};
 
 #[test]
 fn every_test_has_databases_of_its_own_and_a_dump_that_shows_every_difference() {

@@ -1,12 +1,14 @@
 //! The servers: room, free connections, limits of time, standbys and read-only mode.
 
 use super::Load;
-use crate::db::{DbError, Engine, Session};
+use crate::db::{DbError, Engine, Role, Session};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::row::Rows;
 
 /// Sessions that a run opens at the target: lock, reader, state, four writers.
 const TARGET_SESSIONS: i64 = 7;
+/// And those that it cannot do without.
+const TARGET_NEEDED: i64 = 4;
 /// And at the source.
 const SOURCE_SESSIONS: i64 = 2;
 
@@ -65,7 +67,13 @@ async fn connections(session: &mut Session, needed: i64) -> Result<Option<Diagno
         .filter_map(|column| cell(&rows, column)?.parse().ok())
         .collect();
     // the session that asks is one of those that a run needs
-    let free = left.into_iter().min().unwrap_or(i64::MAX).saturating_add(1);
+    let mut free = left.into_iter().min().unwrap_or(i64::MAX).saturating_add(1);
+    if session.is_alone() {
+        free = free.min(1);
+    }
+    if session.role() == Role::TargetReader && free < TARGET_NEEDED {
+        return Ok(Some(no_room(free)));
+    }
     Ok((free < needed).then(|| {
         Diagnostic::new(
             Severity::Warning,
@@ -77,6 +85,15 @@ async fn connections(session: &mut Session, needed: i64) -> Result<Option<Diagno
         )
         .hint("close other clients, or run with --writers 1")
     }))
+}
+
+/// Why a run cannot begin where so few sessions at a time are let in.
+pub fn no_room(room: i64) -> Diagnostic {
+    Diagnostic::error(format!(
+        "a run needs {TARGET_NEEDED} connections to the target at a time (one reads, one holds the lock, one keeps the account, one writes), and there is room for {}",
+        room.max(0)
+    ))
+    .hint("raise the limit (of the role: alter role … connection limit; of the pool: its size in the dashboard's Database settings), close other clients, or take the database's own address instead of a pooler's")
 }
 
 /// Limits of time that this session asked to lift and that stay.

@@ -54,12 +54,13 @@ async fn once(global: &Global, args: &CheckArgs) -> Result<Answer, Failure> {
     let config = global.config()?;
     let set = setup::some_rules(&config, &args.rules)?;
     let mut checked = check::check(&config, &set, &set.rules).await?;
-    checked.findings.extend(standing(&config).await?);
+    let found = standing(&config, &checked).await?;
+    checked.findings.extend(found);
     Ok(answer(&checked, set.rules.len()))
 }
 
 /// What earlier runs and older tools left in the target, as far as it concerns the next run.
-async fn standing(config: &Config) -> Result<Vec<Diagnostic>, Failure> {
+async fn standing(config: &Config, checked: &Checked) -> Result<Vec<Diagnostic>, Failure> {
     let mut findings = Vec::new();
     if config.target.is_none() {
         return Ok(findings);
@@ -68,6 +69,8 @@ async fn standing(config: &Config) -> Result<Vec<Diagnostic>, Failure> {
         Ok(session) => session,
         // told already
         Err(e) if e.kind == ErrorKind::Pooler => return Ok(findings),
+        // the session before this one may not be gone yet, and that it was alone is told
+        Err(_) if checked.is_alone => return Ok(findings),
         Err(e) => return Err(e.into()),
     };
     for name in [tracking::MAPPINGS, tracking::CONTROL] {

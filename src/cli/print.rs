@@ -74,7 +74,8 @@ begin
   end if;
 end $$;
 
--- After the first run. Reads what `status`, `quarantine`, `why` and `report` show.
+-- After the first run. Reads what `status`, `quarantine`, `why` and `report` show. The schema belongs to the role
+-- that migrated: be a member of it to give rights on it away, `grant mover to postgres`.
 create role runner_reader nologin;
 grant usage on schema runner to runner_reader;
 grant select on all tables in schema runner to runner_reader;

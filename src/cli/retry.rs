@@ -7,7 +7,8 @@ use crate::cli::exit::{Exit, Failure, problem_json};
 use crate::cli::migrate::{self, How};
 use crate::cli::screen::{self, Answer, count, table, thousands};
 use crate::cli::setup::{self, Global};
-use crate::pipeline::{Outcome, Retried, RuleOutcome};
+use crate::db::{Role, Session};
+use crate::pipeline::{Outcome, Retried, RuleOutcome, RunError};
 
 /// Judge quarantined rows again, and release the children of rows that come through
 #[derive(Debug, Args)]
@@ -26,7 +27,9 @@ pub(super) struct RetryArgs {
 pub(super) async fn run(global: &Global, args: &RetryArgs) -> Result<Answer, Failure> {
     let config = global.config()?;
     global.warn(&config);
-    let (session, _) = setup::existing_state(&config).await?;
+    // an address that is refused is refused as by a run
+    let session = Session::open(config.target()?, Role::TargetReader).await;
+    let (session, _) = setup::existing_state_in(session.map_err(RunError::from)?).await?;
     session.close().await;
     let how = How {
         dry_run: args.dry_run,

@@ -160,7 +160,10 @@ pub(super) fn rule_name(given: &str) -> &str {
 
 /// The target, read-only, and its state; `None` when `runner` has never written there.
 pub(super) async fn target_state(config: &Config) -> Result<(Session, Option<State>), Failure> {
-    let mut session = Session::open(config.target()?, Role::TargetReader).await?;
+    state_in(Session::open(config.target()?, Role::TargetReader).await?).await
+}
+
+async fn state_in(mut session: Session) -> Result<(Session, Option<State>), Failure> {
     let state = State::new(session.engine());
     if !state.exists(&mut session).await? {
         return Ok((session, None));
@@ -171,7 +174,12 @@ pub(super) async fn target_state(config: &Config) -> Result<(Session, Option<Sta
 
 /// As [`target_state`], for commands that have nothing to show before the first run.
 pub(super) async fn existing_state(config: &Config) -> Result<(Session, State), Failure> {
-    match target_state(config).await? {
+    existing_state_in(Session::open(config.target()?, Role::TargetReader).await?).await
+}
+
+/// The same over a session of the target.
+pub(super) async fn existing_state_in(session: Session) -> Result<(Session, State), Failure> {
+    match state_in(session).await? {
         (session, Some(state)) => Ok((session, state)),
         (_, None) => Err(
             Diagnostic::error("nothing has been migrated into this target yet")

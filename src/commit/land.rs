@@ -63,6 +63,12 @@ impl Writer {
         }
     }
 
+    /// The same over a session that is open already.
+    #[must_use]
+    pub fn over(self, session: Option<Session>) -> Self {
+        Self { session, ..self }
+    }
+
     /// Commits a chunk as chunk `id`. Rows that the target refuses end in quarantine; everything else
     /// of the chunk lands, or the whole is tried again until it is known to have landed.
     pub async fn land(

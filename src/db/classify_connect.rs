@@ -12,6 +12,7 @@ pub(super) fn untrusted(error: &io::Error, scene: Scene<'_>) -> DbError {
     let why = [
         ("Expired", "its certificate has expired"),
         ("NotValidForName", "its certificate is for another host"),
+        ("not valid for name", "its certificate is for another host"),
         (
             "UnknownIssuer",
             "an authority that is not trusted has signed its certificate",
@@ -20,6 +21,11 @@ pub(super) fn untrusted(error: &io::Error, scene: Scene<'_>) -> DbError {
             "NotValidYet",
             "its certificate is not valid yet: look at this machine's clock",
         ),
+        (
+            "not valid yet",
+            "its certificate is not valid yet: look at this machine's clock",
+        ),
+        ("certificate expired", "its certificate has expired"),
     ]
     .into_iter()
     .find_map(|(sign, why)| text.contains(sign).then_some(why))

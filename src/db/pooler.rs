@@ -6,8 +6,8 @@
 //! first case two sessions are answered by the same process, in the second one session by several. Nothing
 //! but reading is done, and no setting is made before: on a pooler it would stay behind.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -36,48 +36,78 @@ impl std::fmt::Display for Shared {
 
 impl std::error::Error for Shared {}
 
-/// Refuses an address whose sessions share connections. Asked once per address and process.
+/// What two sessions of an address told about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    /// Each has a connection of its own.
+    Wide,
+    /// There was no room for a second one.
+    Narrow,
+    /// They share connections.
+    Shared,
+}
+
+/// Addresses that were asked, by their redacted URL.
+fn asked() -> MutexGuard<'static, BTreeMap<String, Door>> {
+    static ASKED: Mutex<BTreeMap<String, Door>> = Mutex::new(BTreeMap::new());
+    ASKED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// True when the address had no room for a second session beside the first.
+pub(super) fn is_narrow(place: &str) -> bool {
+    asked().get(place) == Some(&Door::Narrow)
+}
+
+/// Refuses an address whose sessions share connections. Asked once per address and process. `took` is how
+/// long the first session took to come.
 pub(super) async fn refuse(
     first: &mut PgConnection,
+    took: Duration,
     options: &PgConnectOptions,
     url: &DatabaseUrl,
 ) -> Result<(), sqlx::Error> {
-    static SOUND: OnceLock<Mutex<BTreeSet<String>>> = OnceLock::new();
-    let sound = SOUND.get_or_init(Mutex::default);
     let name = url.to_string();
-    if sound
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .contains(&name)
-    {
+    if asked().contains_key(&name) {
         return Ok(());
     }
-    if shares(first, options).await? {
+    let door = look(first, took, options).await?;
+    if door == Door::Shared {
         let shared = Shared {
             instead: url.session_pooler(),
         };
         return Err(sqlx::Error::Configuration(Box::new(shared)));
     }
-    sound
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(name);
+    asked().insert(name, door);
     Ok(())
 }
 
-async fn shares(first: &mut PgConnection, options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
+async fn look(
+    first: &mut PgConnection,
+    took: Duration,
+    options: &PgConnectOptions,
+) -> Result<Door, sqlx::Error> {
     let mut own = BTreeSet::new();
     for _ in 0..QUESTIONS {
         own.insert(backend(first).await?);
     }
     if own.len() > 1 {
-        return Ok(true);
+        return Ok(Door::Shared);
     }
     // no room for a second session is no proof; whoever needs one will be told then
-    let Ok(Ok(mut second)) = tokio::time::timeout(SECOND, options.connect()).await else {
-        return Ok(false);
+    // (a pooler may greet it and let its first question wait)
+    let come = async {
+        let mut second = options.connect().await?;
+        let answered = backend(&mut second).await?;
+        Ok((second, answered))
     };
-    let mut is_shared = own.contains(&backend(&mut second).await?);
+    let (mut second, answered) = match tokio::time::timeout(SECOND, come).await {
+        Ok(Ok(second)) => second,
+        Ok(Err(sqlx::Error::Database(_))) => return Ok(Door::Narrow),
+        // in a queue, unless everything is as slow here
+        Err(_) if took * 4 < SECOND => return Ok(Door::Narrow),
+        Ok(Err(_)) | Err(_) => return Ok(Door::Wide),
+    };
+    let mut is_shared = own.contains(&answered);
     if !is_shared {
         // while the second holds a process, the first must still be answered by its own, and the other
         // way round
@@ -87,7 +117,7 @@ async fn shares(first: &mut PgConnection, options: &PgConnectOptions) -> Result<
         sqlx::raw_sql("rollback").execute(&mut second).await?;
     }
     second.close().await.ok();
-    Ok(is_shared)
+    Ok(if is_shared { Door::Shared } else { Door::Wide })
 }
 
 /// The server process that answers, as text.

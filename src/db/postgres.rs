@@ -72,9 +72,10 @@ fn options(url: &DatabaseUrl) -> Result<PgConnectOptions, sqlx::Error> {
 
 pub(super) async fn open(url: &DatabaseUrl, role: Role) -> Result<PgConnection, sqlx::Error> {
     let options = options(url)?;
+    let began = std::time::Instant::now();
     let mut connection = options.connect().await?;
     super::socket::tune();
-    super::pooler::refuse(&mut connection, &options, url).await?;
+    super::pooler::refuse(&mut connection, began.elapsed(), &options, url).await?;
     let more = match role {
         Role::Source => SOURCE_SETTINGS,
         Role::TargetReader => READER_SETTINGS,

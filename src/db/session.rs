@@ -11,7 +11,8 @@ use sqlx::sqlite::SqliteConnection;
 use super::classify::{Scene, classify, lost, timeout};
 use super::postgres::{self, Copied, Described};
 use super::quote::ident;
-use super::{DbError, Engine, ErrorKind, Lines, Role, TableName, sqlite, sqlite_copy};
+use super::seats::{Seat, explain};
+use super::{DbError, Engine, ErrorKind, Lines, Role, TableName, pooler, sqlite, sqlite_copy};
 use crate::config::DatabaseUrl;
 use crate::row::Rows;
 use crate::value::Logical;
@@ -32,6 +33,7 @@ pub struct Session {
     busy: bool,
     /// The server's process.
     backend: Option<i32>,
+    _seat: Seat,
 }
 
 enum Link {
@@ -87,13 +89,14 @@ impl Session {
             })
         };
         let link = match tokio::time::timeout(CONNECT_LIMIT, connect).await {
-            Err(_) => return Err(timeout(CONNECT_LIMIT.as_secs(), scene)),
-            Ok(Err(error)) => return Err(classify(&error, scene)),
+            Err(_) => return Err(explain(timeout(CONNECT_LIMIT.as_secs(), scene), &place)),
+            Ok(Err(error)) => return Err(explain(classify(&error, scene), &place)),
             Ok(Ok(link)) => link,
         };
         let mut session = Self {
             link,
             role,
+            _seat: Seat::take(&place),
             place,
             limit: STATEMENT_LIMIT,
             busy: false,
@@ -139,6 +142,11 @@ impl Session {
     /// The server's process behind this session; `None` on SQLite.
     pub fn backend(&self) -> Option<i32> {
         self.backend
+    }
+
+    /// The address had no room for a second session when the first one asked.
+    pub fn is_alone(&self) -> bool {
+        pooler::is_narrow(&self.place)
     }
 
     /// The connection cannot be used any more; open another.

@@ -4,9 +4,10 @@ use std::process::Command;
 
 use uuid::Uuid;
 
+use super::connections::{self, Sessions};
 use super::{RunError, World};
 use crate::config::Config;
-use crate::db::{ErrorKind, Role, Session};
+use crate::db::{ErrorKind, Session};
 use crate::state::{Claim, RunRecord, State, StateError, host_name, os_user};
 
 pub(super) struct Claimed {
@@ -61,13 +62,17 @@ pub(super) async fn readable(
 
 /// Makes the state if needed and opens a run.
 pub(super) async fn take(world: &mut World<'_>) -> Result<Claimed, RunError> {
-    let url = world.config.target()?;
-    let mut session = Session::open(url, Role::TargetWriter).await?;
+    let Sessions {
+        mut lock,
+        account: mut writer,
+        spare,
+        writers,
+    } = Box::pin(connections::open(world)).await?;
+    (world.spare, world.writers) = (spare, writers);
     let state = world.state;
-    state.ensure(&mut session).await.map_err(may_not_write)?;
-    let claim = Claim::take(state, session, &record(world).await).await?;
+    state.ensure(&mut lock).await.map_err(may_not_write)?;
+    let claim = Claim::take(state, lock, &record(world).await).await?;
     // only the holder of the lock may fix the namespace: two first runs must not store two
-    let mut writer = Session::open(url, Role::TargetWriter).await?;
     let (_, made) = state.namespace(&mut writer, Some(world.namespace)).await?;
     let stored = state.stored_namespace(&mut writer).await?;
     let fresh = !made

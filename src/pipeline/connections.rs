@@ -1,22 +1,114 @@
-//! How many writers the target's server has room for: other programs need connections, too.
+//! The sessions that a run cannot do without, opened before its first write, and as many writers as the target
+//! has room for. Limits of the server and of the role can be asked for; a pooler's shows only when it is met.
 
-use super::{Event, World};
-use crate::db::Engine;
+use std::time::Duration;
 
-/// The writers that were asked for, or as many as leave one connection to others; at least one. All other
-/// connections of the run are open already.
-pub(super) async fn writers(world: &mut World<'_>) -> usize {
+use tokio::task::JoinSet;
+
+use super::{Event, RunError, World};
+use crate::check;
+use crate::config::DatabaseUrl;
+use crate::db::{DbError, Engine, ErrorKind, Role, Session};
+
+/// How long a session may take to come beside others that are there. A pooler makes those wait that it has no
+/// room for.
+const LIMIT: Duration = Duration::from_secs(6);
+/// How long one is asked for again that was refused for want of room: another client may be leaving.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Opened before anything is written.
+pub(super) struct Sessions {
+    /// Holds the lock.
+    pub(super) lock: Session,
+    /// Keeps the account.
+    pub(super) account: Session,
+    /// For the first writers.
+    pub(super) spare: Vec<Session>,
+    /// Writers that the target has room for.
+    pub(super) writers: usize,
+}
+
+/// Opens them; the session that reads is there.
+///
+/// # Errors
+/// Refused when there is no room for one of each.
+pub(super) async fn open(world: &mut World<'_>) -> Result<Sessions, RunError> {
+    let url = world.config.target()?;
     let asked = world.options.writers.max(1);
-    if world.engine() != Engine::Postgres {
-        return asked;
+    if world.engine() == Engine::Sqlite {
+        return Ok(Sessions {
+            lock: Session::open(url, Role::TargetWriter).await?,
+            account: Session::open(url, Role::TargetWriter).await?,
+            spare: vec![],
+            writers: asked,
+        });
     }
+    let known = room(&mut world.target, asked).await;
+    let mut coming = JoinSet::new();
+    for _ in 0..known + 2 {
+        coming.spawn(come(url.clone()));
+    }
+    let mut spare = Vec::new();
+    while let Some(came) = coming.join_next().await {
+        match came.unwrap_or_else(|_| Ok(None)) {
+            Ok(Some(session)) => spare.push(session),
+            Ok(None) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let there = spare.len();
+    let (Some(lock), Some(account)) = (spare.pop(), spare.pop()) else {
+        return Err(no_room(there));
+    };
+    let writers = spare.len();
+    if writers == 0 {
+        return Err(no_room(there));
+    }
+    if writers < asked {
+        world.watcher.event(Event::Message(&format!(
+            "the target has no room for more connections: {writers} instead of {asked} writers"
+        )));
+    }
+    Ok(Sessions {
+        lock,
+        account,
+        spare,
+        writers,
+    })
+}
+
+fn no_room(there: usize) -> RunError {
+    RunError::Refused(vec![check::no_room(there as i64 + 1)])
+}
+
+/// A session, or none when there is no room for it.
+async fn come(url: DatabaseUrl) -> Result<Option<Session>, DbError> {
+    let began = tokio::time::Instant::now();
+    loop {
+        match tokio::time::timeout(LIMIT, Session::open(&url, Role::TargetWriter)).await {
+            Ok(Ok(session)) => return Ok(Some(session)),
+            Ok(Err(error)) if error.kind == ErrorKind::Transient && began.elapsed() < AGAIN => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Ok(Err(error)) => {
+                let full = matches!(error.kind, ErrorKind::Transient | ErrorKind::Unreachable);
+                return if full { Ok(None) } else { Err(error) };
+            }
+            Err(_) => return Ok(None),
+        }
+    }
+}
+
+/// The writers that were asked for, or as many as leave one connection of the server and the role to others; at
+/// least one.
+async fn room(target: &mut Session, asked: usize) -> usize {
     let sql = "select least(current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int \
                - (select sum(numbackends) from pg_stat_database), \
                case when r.rolconnlimit >= 0 and not r.rolsuper then r.rolconnlimit - \
                (select count(*) from pg_stat_activity where usename = current_user) end) \
                from pg_roles r where r.rolname = current_user";
     // a server that does not say decides by itself, when the writers connect
-    let Ok(rows) = world.target.query(sql).await else {
+    let Ok(rows) = target.query(sql).await else {
         return asked;
     };
     if rows.is_empty() {
@@ -26,11 +118,6 @@ pub(super) async fn writers(world: &mut World<'_>) -> usize {
     let Some(free) = free.and_then(|free| free.parse::<i64>().ok()) else {
         return asked;
     };
-    let room = usize::try_from(free - 1).unwrap_or(0).max(1);
-    if room < asked {
-        world.watcher.event(Event::Message(&format!(
-            "the target has room for {free} more connections: {room} instead of {asked} writers"
-        )));
-    }
-    asked.min(room)
+    // two more of the run's own, one for others
+    usize::try_from(free - 3).unwrap_or(0).clamp(1, asked)
 }

@@ -81,7 +81,7 @@ pub(super) async fn flow(
         let writer = if rehearsal {
             Writer::rehearsal(url.clone())
         } else {
-            Writer::new(url.clone())
+            Writer::new(url.clone()).over(world.spare.pop())
         };
         tasks.spawn(write(
             writer,

@@ -345,7 +345,7 @@ fn what_stands_in_the_target_and_on_the_server_is_announced() {
     ));
     let role = format!("few_{name}");
     project.target.exec(&format!(
-        "create role {role} login connection limit 2; grant usage on schema runner to {role};
+        "create role {role} login connection limit 6; grant usage on schema runner to {role};
          grant all on all tables in schema public, runner to {role}"
     ));
     let env = project.read(".env").replace(
@@ -358,7 +358,7 @@ fn what_stands_in_the_target_and_on_the_server_is_announced() {
         .target
         .exec(&format!("drop owned by {role}; drop role {role}"));
     assert!(
-        found.contains(&"warning: the target has 2 free connections left, a run opens 7 (close other clients, or run with --writers 1)".to_owned()),
+        found.contains(&"warning: the target has 6 free connections left, a run opens 7 (close other clients, or run with --writers 1)".to_owned()),
         "{found:#?}"
     );
 }

@@ -1,23 +1,41 @@
 //! A stand-in for a Supabase project: Postgres with TLS under an authority of its own, passwords by SCRAM,
-//! `postgres` that is no superuser, the API's roles, schemas of other owners, and two poolers in front.
+//! `postgres` that is no superuser, the API's roles, schemas of other owners, and poolers in front.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ChildStdin, Command};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
 
-use super::database::Db;
+use super::database::{Db, Engine};
+use super::project::{NAMESPACE, Project};
 use super::server::{
     command, find_binaries, free_port, log_of, own_dir, succeed, supervise, unprivileged,
     wait_until_ready,
 };
+use certificates::{authority, certificate, written};
+use poolers::Pooler;
 
-/// What `postgres` of the stand-in says at the door.
+mod certificates;
+mod poolers;
+
+/// What everybody of the stand-in says at the door.
 const SECRET: &str = "p%40ss%3Aword%2F1";
-const SECRET_PLAIN: &str = "p@ss:word/1";
+pub(super) const SECRET_PLAIN: &str = "p@ss:word/1";
+
+/// Schema `auth` with the columns that are documented, as any server can hold it.
+pub const AUTH: &str = include_str!("supabase/auth.sql");
+/// The trigger on new accounts that makes a bare profile.
+pub const HANDLE_NEW_USER: &str = include_str!("supabase/handle_new_user.sql");
+/// Rows of storage are not deleted by SQL.
+pub const PROTECT_DELETE: &str = include_str!("supabase/protect_delete.sql");
+const STORAGE: &str = include_str!("supabase/storage.sql");
+const ROLES: &str = include_str!("supabase/roles.sql");
+const VENDOR: &str = include_str!("supabase/vendor.sql");
+const SETTLED: &str = include_str!("supabase/settled.sql");
 
 /// How a client gets in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
     /// The database itself.
     Direct,
@@ -29,53 +47,22 @@ pub enum Way {
     SinglePooler,
     /// A pooler whose certificate has expired.
     ExpiredPooler,
+    /// A pooler for sessions with a single connection behind it: a second client waits.
+    PoolOfOne,
+    /// The same with four.
+    PoolOfFour,
+    /// A pooler that lets one client in and turns the second away.
+    OneClient,
 }
 
 /// A running project. Everything ends with the value.
 pub struct Standin {
     port: u16,
     dir: PathBuf,
-    poolers: [u16; 4],
-    /// What keeps the servers alive: they end when these are closed.
-    lives: Vec<ChildStdin>,
+    poolers: Mutex<BTreeMap<Way, Pooler>>,
+    /// What keeps the server alive: it ends when this is closed.
+    _life: ChildStdin,
 }
-
-/// The roles and rights that a project comes with, and tables of `auth` and `storage` that only their owners
-/// may change.
-const ROLES: &str = "
-    create role anon nologin; create role authenticated nologin; create role service_role nologin bypassrls;
-    create role supabase_auth_admin nologin; create role supabase_storage_admin nologin;
-    create role postgres login createdb createrole replication bypassrls password 'SECRET';
-    grant anon, authenticated, service_role, pg_monitor, pg_read_all_data, pg_signal_backend to postgres;
-    alter role anon set statement_timeout = '3s'; alter role authenticated set statement_timeout = '8s';
-    alter database postgres owner to postgres; alter schema public owner to postgres;
-    alter database postgres set statement_timeout = '2min';";
-
-/// After the demo has filled the tables as superuser: whose they are.
-const OWNERS: &str = "
-    do $$ declare t record; begin
-      for t in select tablename from pg_tables where schemaname = 'public' loop
-        execute format('alter table public.%I owner to postgres', t.tablename);
-        execute format('alter table public.%I enable row level security', t.tablename);
-        execute format('create policy mine on public.%I for select to authenticated using (false)', t.tablename);
-      end loop;
-      for t in select typname from pg_type where typnamespace = 'public'::regnamespace and typtype = 'e' loop
-        execute format('alter type public.%I owner to postgres', t.typname);
-      end loop;
-    end $$;
-    alter table migration_mappings disable row level security; alter table migration_control disable row level security;
-    alter schema auth owner to supabase_auth_admin; alter schema storage owner to supabase_storage_admin;
-    alter table auth.users owner to supabase_auth_admin; alter table auth.identities owner to supabase_auth_admin;
-    alter table storage.objects owner to supabase_storage_admin;
-    alter table auth.users enable row level security; alter table storage.objects enable row level security;
-    grant usage on schema auth, storage to postgres, service_role;
-    grant select, insert, update, delete on all tables in schema auth, storage to postgres;
-    create function public.handle_new_user() returns trigger language plpgsql security definer set search_path = '' as $$
-    begin
-      insert into public.profiles (id, profile_type, email) values (new.id, 'user', new.email);
-      return new;
-    end $$;
-    create trigger on_auth_user_created after insert on auth.users for each row execute function public.handle_new_user();";
 
 impl Standin {
     pub fn start() -> Self {
@@ -83,25 +70,15 @@ impl Standin {
         let ids = unprivileged();
         let dir = own_dir("runner-test-supabase-", ids);
         let data = dir.join("data");
-        succeed(
-            command(binaries.join("initdb"), ids)
-                .args([
-                    "-A",
-                    "scram-sha-256",
-                    "--auth-local",
-                    "trust",
-                    "-U",
-                    "supabase_admin",
-                    "-E",
-                    "UTF8",
-                    "--locale=C",
-                    "-N",
-                ])
-                .arg("--pwfile")
-                .arg(written(&dir, "first", SECRET_PLAIN, ids))
-                .arg("-D")
-                .arg(&data),
-        );
+        let mut initdb = command(binaries.join("initdb"), ids);
+        initdb.args(["-A", "scram-sha-256", "--auth-local", "trust", "-N"]);
+        initdb.args(["-U", "supabase_admin", "-E", "UTF8", "--locale=C"]);
+        initdb
+            .arg("--pwfile")
+            .arg(written(&dir, "first", SECRET_PLAIN, ids))
+            .arg("-D")
+            .arg(&data);
+        succeed(&mut initdb);
         for name in ["ca", "other-ca"] {
             authority(&dir, name, ids);
         }
@@ -128,215 +105,88 @@ impl Standin {
         let file = |name: &str| dir.join(name).display().to_string();
         server.args(["-c", &format!("ssl_cert_file={}", file("server.crt"))]);
         server.args(["-c", &format!("ssl_key_file={}", file("server.key"))]);
-        let lives = vec![supervise(&server, &dir, ids)];
+        let life = supervise(&server, &dir, ids);
         assert!(wait_until_ready(&dir), "{}", log_of(&dir));
-        let mut standin = Self {
+        let standin = Self {
             port,
             dir,
-            poolers: [0; 4],
-            lives,
+            poolers: Mutex::default(),
+            _life: life,
         };
-        standin.admin().exec(&ROLES.replace("SECRET", SECRET_PLAIN));
-        for (index, (mode, size)) in [
-            ("session", 15),
-            ("transaction", 3),
-            ("transaction", 1),
-            ("session", 2),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let (pooler, life) =
-                standin.pooler(mode, size, if index == 3 { "expired" } else { "server" });
-            standin.poolers[index] = pooler;
-            standin.lives.push(life);
-        }
+        let admin = standin.admin();
+        admin.exec(&ROLES.replace("SECRET", SECRET_PLAIN));
+        admin.exec(&format!("{AUTH}{STORAGE}{PROTECT_DELETE}{VENDOR}"));
         standin
     }
 
-    /// Fills the target with the demo's, as it would stand in a project.
-    pub fn settle(&self) {
-        self.admin().exec(OWNERS);
+    /// A project of nine tables as its owner has it on the day of the migration: the demo's rows, row level
+    /// security, the usual triggers.
+    pub fn demo(&self, scale: &str) -> Project {
+        let project = Project::empty(Engine::Postgres, Engine::Postgres);
+        project.use_shipped_rules();
+        let (source, target) = (project.source.url(), self.admin().url());
+        project
+            .runner(&[
+                "demo", "seed", "--source", &source, "--target", &target, "--scale", scale,
+            ])
+            .ends_with(0);
+        let admin = self.admin();
+        admin.exec(HANDLE_NEW_USER);
+        admin.exec(SETTLED);
+        project
     }
 
     /// The superuser, by the socket, for what only a vendor does.
     pub fn admin(&self) -> Db {
+        self.local("supabase_admin")
+    }
+
+    /// Anybody, by the socket: an owner at the dashboard's SQL editor is `postgres`.
+    pub fn local(&self, user: &str) -> Db {
         Db::at(&format!(
-            "postgres://supabase_admin@localhost:{}/postgres?host={}&sslmode=disable",
+            "postgres://{user}@localhost:{}/postgres?host={}&sslmode=disable",
             self.port,
             self.dir.display()
         ))
     }
 
-    /// What goes into `.env` for a user of the project. `sslmode` is left to the default for other machines.
+    /// What goes into `.env` for a user of the project. `sslmode` is what the default is on other machines.
     pub fn url(&self, way: Way, user: &str) -> String {
-        let port = match way {
-            Way::Direct => self.port,
-            Way::SessionPooler => self.poolers[0],
-            Way::TransactionPooler => self.poolers[1],
-            Way::SinglePooler => self.poolers[2],
-            Way::ExpiredPooler => self.poolers[3],
-        };
+        let mut poolers = self.poolers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !poolers.contains_key(&way)
+            && let Some(pooler) = poolers::start(way, self.port, &self.dir)
+        {
+            poolers.insert(way, pooler);
+        }
+        let port = poolers.get(&way).map_or(self.port, |pooler| pooler.port);
         format!(
             "postgresql://{user}:{SECRET}@127.0.0.1:{port}/postgres?pgbouncer=true&sslmode=verify-full"
         )
+    }
+
+    /// Writes the `.env` of somebody who takes this way.
+    pub fn take(&self, project: &Project, way: Way, user: &str) {
+        self.settings(project, &self.url(way, user), "ca");
+    }
+
+    /// Writes an `.env` with this target and authority.
+    pub fn settings(&self, project: &Project, url: &str, authority: &str) {
+        let (source, ca) = (project.source.url(), self.authority(authority));
+        project.write(
+            ".env",
+            &format!(
+                "SOURCE_DATABASE_URL='{source}'\nDATABASE_URL='{url}'\nTARGET_SSLROOTCERT={ca}\nRUNNER_NAMESPACE={NAMESPACE}\n"
+            ),
+        );
+    }
+
+    /// Everything the server has written down so far.
+    pub fn log(&self) -> String {
+        log_of(&self.dir)
     }
 
     /// The file of an authority: `ca` has signed the server's certificate, `other-ca` has not.
     pub fn authority(&self, name: &str) -> String {
         self.dir.join(format!("{name}.crt")).display().to_string()
     }
-
-    fn pooler(&self, mode: &str, size: u32, shown: &str) -> (u16, ChildStdin) {
-        let ids = unprivileged();
-        let dir = own_dir("runner-test-pooler-", ids);
-        let port = free_port();
-        let users = format!("\"postgres\" \"{SECRET_PLAIN}\"\n\"mover\" \"{SECRET_PLAIN}\"\n");
-        let users = written(&dir, "users", &users, ids);
-        let file = |name: &str| self.dir.join(name).display().to_string();
-        let settings = format!(
-            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-             unix_socket_dir =\npool_mode = {mode}\ndefault_pool_size = {size}\nauth_type = scram-sha-256\n\
-             auth_file = {}\nignore_startup_parameters = extra_float_digits\n\
-             client_tls_sslmode = require\nclient_tls_cert_file = {}\nclient_tls_key_file = {}\n\
-             server_tls_sslmode = require\n",
-            self.port,
-            users.display(),
-            file(&format!("{shown}.crt")),
-            file(&format!("{shown}.key"))
-        );
-        let settings = written(&dir, "pgbouncer.ini", &settings, ids);
-        let mut program = Command::new(program("pgbouncer"));
-        program.arg(settings);
-        let life = supervise(&program, &dir, ids);
-        let started = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(
-                started.elapsed() < Duration::from_secs(20),
-                "pgbouncer did not start:\n{}",
-                log_of(&dir)
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        (port, life)
-    }
-}
-
-fn program(name: &str) -> PathBuf {
-    [
-        "/usr/sbin",
-        "/usr/bin",
-        "/usr/local/bin",
-        "/opt/homebrew/bin",
-    ]
-    .iter()
-    .map(|folder| Path::new(folder).join(name))
-    .find(|path| path.is_file())
-    .unwrap_or_else(|| panic!("no {name}: run `tests/run --tools`, or install it"))
-}
-
-type Owner = Option<super::server::Ids>;
-
-/// A file that only the server's user can read.
-fn written(dir: &Path, name: &str, text: &str, ids: Owner) -> PathBuf {
-    use std::os::unix::fs::PermissionsExt;
-    let path = dir.join(name);
-    fs::write(&path, text).expect("a file");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("permissions");
-    if let Some(ids) = ids {
-        std::os::unix::fs::chown(&path, Some(ids.uid), Some(ids.gid)).expect("chown");
-    }
-    path
-}
-
-fn openssl(dir: &Path, arguments: &[&str], ids: Owner) {
-    succeed(
-        command(program("openssl"), ids)
-            .current_dir(dir)
-            .args(arguments),
-    );
-}
-
-fn authority(dir: &Path, name: &str, ids: Owner) {
-    let (key, crt, subject) = (
-        format!("{name}.key"),
-        format!("{name}.crt"),
-        format!("/CN={name}"),
-    );
-    openssl(
-        dir,
-        &[
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-keyout",
-            &key,
-            "-out",
-            &crt,
-            "-days",
-            "3650",
-            "-subj",
-            &subject,
-        ],
-        ids,
-    );
-}
-
-/// A certificate for 127.0.0.1, signed by `ca`, that is good for so many days.
-fn certificate(dir: &Path, name: &str, days: i32, ids: Owner) {
-    let (key, csr, crt) = (
-        format!("{name}.key"),
-        format!("{name}.csr"),
-        format!("{name}.crt"),
-    );
-    openssl(
-        dir,
-        &[
-            "req",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-keyout",
-            &key,
-            "-out",
-            &csr,
-            "-subj",
-            "/CN=127.0.0.1",
-        ],
-        ids,
-    );
-    written(
-        dir,
-        "names",
-        "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n",
-        ids,
-    );
-    let days = days.to_string();
-    openssl(
-        dir,
-        &[
-            "x509",
-            "-req",
-            "-in",
-            &csr,
-            "-CA",
-            "ca.crt",
-            "-CAkey",
-            "ca.key",
-            "-CAcreateserial",
-            "-out",
-            &crt,
-            "-days",
-            &days,
-            "-extfile",
-            "names",
-        ],
-        ids,
-    );
 }

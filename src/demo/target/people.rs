@@ -30,6 +30,7 @@ pub(in crate::demo) fn account(world: &World, place: u64, cells: &mut Cells) -> 
         .raw("{\"provider\": \"email\", \"providers\": [\"email\"]}")
         .raw("{}");
     cells.moment(joined).moment(MIGRATED);
+    cells.raw("").raw("").raw("").raw("");
     true
 }
 

@@ -34,6 +34,11 @@ pub(in crate::demo) const FILLED: &[Table] = &[
             ("raw_user_meta_data", Jsonb),
             ("created_at", TimestampTz),
             ("updated_at", TimestampTz),
+            // without a default in a real project, and the auth server cannot read them as NULL
+            ("confirmation_token", TEXT),
+            ("recovery_token", TEXT),
+            ("email_change", TEXT),
+            ("email_change_token_new", TEXT),
         ],
         places: |world| world.people.rows(),
         row: people::account,
