@@ -163,7 +163,7 @@ async fn answer(global: &Global, command: Command) -> Result<Answer, Failure> {
         Command::Quarantine(args) => quarantine::run(global, &args).await,
         Command::Why(args) => why::run(global, &args).await,
         Command::Report(args) => report::run(global, &args).await,
-        Command::Print(args) => Ok(print::run(&args)),
+        Command::Print(args) => print::run(global, &args),
         Command::State(args) => state::run(global, &args).await,
     }
 }

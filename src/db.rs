@@ -3,6 +3,7 @@
 //! The only module that names sqlx. Every value crosses it as the server's own text: typed decoding
 //! panics on `infinity`, rounds numerics and turns zero dates into NULL.
 
+mod begin;
 mod cancel;
 mod classify;
 mod classify_connect;
@@ -23,6 +24,7 @@ mod sqlite_tests;
 mod sum;
 
 pub use crate::config::Engine;
+pub use begin::{begin_sql, begin_waiting};
 pub use cancel::Canceller;
 pub use error::{DbError, DbProblem, ErrorKind};
 pub use failpoint::{Action, failpoint};

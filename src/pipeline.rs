@@ -387,7 +387,7 @@ impl World<'_> {
         let (state, run) = (self.state, self.run);
         if let Some(writer) = &mut self.writer {
             let (root, chunks) = state.root(writer, run).await?;
-            writer.execute(&state.root_sql(run, &root, chunks)?).await?;
+            writer.write(&state.root_sql(run, &root, chunks)?).await?;
         }
         Ok(())
     }

@@ -139,7 +139,7 @@ impl State {
         }
         self.check_version(session).await?;
         if !self.has_standing(session).await? {
-            session.execute(&schema::added(self)).await?;
+            session.write(&schema::added(self)).await?;
         }
         Ok(())
     }
@@ -194,7 +194,7 @@ impl State {
             "insert into {} (key, value) values ('namespace', '{fresh}')",
             self.table("meta")
         );
-        session.execute(&sql).await?;
+        session.write(&sql).await?;
         Ok((fresh, given.is_none()))
     }
 

@@ -3,7 +3,9 @@
 
 use crate::support::{Db, Project, Standin, Way, canonical_dump, quarantine_dump};
 
+mod deletes;
 mod doors;
+mod durable;
 
 const TABLES: [&str; 9] = [
     "brackets",

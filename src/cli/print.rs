@@ -1,10 +1,16 @@
 //! `runner print`: things to pipe into other programs.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 use serde_json::json;
 
+use crate::cli::exit::Failure;
 use crate::cli::screen::Answer;
+use crate::cli::setup::{self, Global};
+use crate::commit::tracking;
+use crate::db::{Engine, TableName};
 use crate::ids::ORDERED_SQL;
 use crate::script::{FUNCTIONS, Purpose};
 
@@ -18,7 +24,11 @@ pub(super) struct PrintArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// SQL for a role that may read the state, and for one that may migrate
-    Grants,
+    Grants {
+        /// The right to delete as well, on the tables of the rules: for `sync --deletes` and `undo`
+        #[arg(long)]
+        deletes: bool,
+    },
     /// An SQL function that computes the ids of rules with `id: "ordered"`
     Ids,
     /// The functions that rules may call, as Markdown
@@ -30,6 +40,9 @@ enum What {
     },
 }
 
+/// Where the part about the state begins.
+const READER: &str = "-- After the first run.";
+
 /// Roles, not users: a login is made member of one of them, `create role mover login in role runner_writer`.
 const GRANTS: &str = "\
 -- In the legacy database: reads every table, writes none.
@@ -38,8 +51,8 @@ grant usage on schema public to runner_source;
 grant select on all tables in schema public to runner_source;
 
 -- In the target. Migrates: rights on the target tables, on those that the rules' ids and lookups name, and
--- on the old scripts' tracking tables with their sequence. Never truncates, and deletes nothing: `sync --deletes` and
--- `undo` do; the first needs a grant of delete on the rules' target tables, the second is for their owner.
+-- on the old scripts' tracking tables with their sequence. Never truncates, and deletes nothing: for `sync --deletes`
+-- and `undo` there is `runner print grants --deletes`.
 create role runner_writer nologin;
 grant create on database postgres to runner_writer;  -- the first run creates the schema `runner`
 grant usage on schema public to runner_writer;
@@ -89,9 +102,15 @@ begin
 end $$;
 ";
 
-pub(super) fn run(args: &PrintArgs) -> Answer {
+pub(super) fn run(global: &Global, args: &PrintArgs) -> Result<Answer, Failure> {
     let (kind, text) = match args.what {
-        What::Grants => ("grants", GRANTS.to_owned()),
+        What::Grants { deletes: false } => ("grants", GRANTS.to_owned()),
+        What::Grants { deletes: true } => {
+            let rules = setup::sound_rules(&global.config()?, &[])?;
+            let tables = rules.rules.iter().map(|rule| rule.header.target.as_str());
+            let text = GRANTS.replace(READER, &format!("{}{READER}", deletes(tables)));
+            ("grants", text)
+        }
         What::Ids => ("ids", ORDERED_SQL.to_owned()),
         What::Reference => ("reference", reference()),
         What::Completions { shell } => {
@@ -101,7 +120,30 @@ pub(super) fn run(args: &PrintArgs) -> Answer {
         }
     };
     let json = json!({ kind: text });
-    Answer::done(text, json)
+    Ok(Answer::done(text, json))
+}
+
+/// The right to delete where a migration may take rows back, and nowhere else.
+fn deletes<'rules>(targets: impl Iterator<Item = &'rules str>) -> String {
+    let tables: BTreeSet<String> = targets
+        .map(|target| TableName::parse(target).sql(Engine::Postgres))
+        .collect();
+    let mut sql = String::from(
+        "-- For `sync --deletes` and `undo`: to delete rows of the rules' tables and their lines in the old scripts' tables. Take it
+-- back when all is signed. Where a trigger rewrites a row at every update (`updated_at`), taking back what was *changed*
+-- stays with the owner of the table, who can hold the trigger still; what was *inserted* goes under this role.
+",
+    );
+    for table in tables {
+        sql.push_str(&format!("grant delete on {table} to runner_writer;\n"));
+    }
+    for table in [tracking::MAPPINGS, tracking::CONTROL] {
+        sql.push_str(&format!(
+            "do $$ begin if to_regclass('public.{table}') is not null then grant delete on public.{table} to runner_writer; end if; end $$;\n"
+        ));
+    }
+    sql.push('\n');
+    sql
 }
 
 /// The host's functions by what they are for.

@@ -2,7 +2,7 @@
 
 use super::turn::LOCK_EARLY;
 use crate::commit::{CommitError, Ledger};
-use crate::db::{Action, DbError, Engine, ErrorKind, Session, failpoint};
+use crate::db::{Action, DbError, ErrorKind, Session, begin_sql, begin_waiting, failpoint};
 use crate::state::{Claim, State, StateError};
 
 /// Opens the transaction with settings that hold for it alone (through a session pooler a plain SET would
@@ -23,13 +23,10 @@ pub(super) async fn begin_run(
     (run, epoch): (i64, i64),
     early: bool,
 ) -> Result<(), CommitError> {
-    let begin = match session.engine() {
-        Engine::Postgres => format!(
-            "begin; set local synchronous_commit = on; set local statement_timeout = '10min'; set local lock_timeout = '{}'; \
-             set local idle_in_transaction_session_timeout = '10min'; set local jit = off",
-            if early { LOCK_EARLY } else { "60s" }
-        ),
-        Engine::Sqlite => "begin immediate".to_owned(),
+    let begin = if early {
+        begin_waiting(session.engine(), LOCK_EARLY)
+    } else {
+        begin_sql(session.engine())
     };
     let fence = Claim::fence_sql(state, run, epoch);
     let fenced = session.query(&format!("{begin}; {fence}")).await?;

@@ -30,9 +30,6 @@ const SOURCE_SETTINGS: &str = "set default_transaction_read_only = on; \
 const READER_SETTINGS: &str =
     "set default_transaction_read_only = on; set idle_in_transaction_session_timeout = 0";
 
-const WRITER_SETTINGS: &str =
-    "set synchronous_commit = on; set idle_in_transaction_session_timeout = '10min'";
-
 /// How much of COPY data goes into one message; no more of it is in memory at a time.
 const SLICE: usize = 256 * 1024;
 
@@ -79,7 +76,8 @@ pub(super) async fn open(url: &DatabaseUrl, role: Role) -> Result<PgConnection, 
     let more = match role {
         Role::Source => SOURCE_SETTINGS,
         Role::TargetReader => READER_SETTINGS,
-        Role::TargetWriter => WRITER_SETTINGS,
+        // what a transaction that writes needs it sets for itself (`begin.rs`)
+        Role::TargetWriter => "",
     };
     sqlx::raw_sql(AssertSqlSafe(format!("{SETTINGS}; {more}")))
         .execute(&mut connection)

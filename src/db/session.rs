@@ -8,6 +8,7 @@ use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 
+use super::begin::begin_sql;
 use super::classify::{Scene, classify, lost, timeout};
 use super::postgres::{self, Copied, Described};
 use super::quote::ident;
@@ -162,6 +163,17 @@ impl Session {
     /// Runs one or more statements separated by `;`. Returns the rows affected by the last one.
     pub async fn execute(&mut self, sql: &str) -> Result<u64, DbError> {
         guarded!(self, c => postgres::execute(c, sql), sqlite::execute(c, sql))
+    }
+
+    /// Runs statements that write in a transaction of their own.
+    pub async fn write(&mut self, sql: &str) -> Result<(), DbError> {
+        let begin = begin_sql(self.engine());
+        let sql = sql.trim_end_matches(';');
+        let done = self.execute(&format!("{begin};{sql};commit")).await;
+        if done.is_err() && !self.busy {
+            self.execute("rollback").await.ok();
+        }
+        done.map(drop)
     }
 
     /// Reads a select's rows in bulk. More than `cap_bytes` is an error.

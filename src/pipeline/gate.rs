@@ -166,7 +166,7 @@ async fn store(
         )?);
     }
     if let Some(writer) = &mut world.writer {
-        writer.execute(&sql.join(";")).await?;
+        writer.write(&sql.join(";")).await?;
     }
     Ok(())
 }

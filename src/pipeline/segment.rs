@@ -1,6 +1,7 @@
 //! Opening and closing a segment: what belongs to it goes in one transaction with it.
 
 use super::{RunError, World};
+use crate::db::begin_sql;
 use crate::rule::Rule;
 use crate::state::SegmentRecord;
 
@@ -26,7 +27,7 @@ impl World<'_> {
                 )
                 .collect();
         let texts = serde_json::json!(texts).to_string();
-        writer.execute("begin").await?;
+        writer.execute(&begin_sql(state.engine())).await?;
         let f = &rule.fingerprints;
         writer
             .execute(&state.rule_sql(&rule.name, &f.transform, &f.gate, &texts)?)
@@ -56,7 +57,7 @@ impl World<'_> {
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };
-        writer.execute("begin").await?;
+        writer.execute(&begin_sql(state.engine())).await?;
         state.close_segment(writer, segment.id).await?;
         if let Some(line) = self.control.line.take() {
             writer.execute(&line.complete_sql(state, segment)?).await?;

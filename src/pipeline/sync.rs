@@ -164,7 +164,7 @@ pub(super) async fn compare(
     standing.sort();
     let sql = state.standing_sql(rule, world.run, &standing)?;
     if let Some(writer) = &mut world.writer {
-        writer.execute(&format!("begin;{sql};commit")).await?;
+        writer.write(&sql).await?;
     }
     let mut synced = listed(world, rule, standing).await?;
     let found = state

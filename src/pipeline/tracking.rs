@@ -22,7 +22,7 @@ pub(super) async fn begin(world: &mut World<'_>) -> Result<(), RunError> {
     for name in [tracking::MAPPINGS, tracking::CONTROL] {
         match Tracking::look(writer, name).await? {
             Tracking::Known(table) if name == tracking::CONTROL => {
-                writer.execute(&tracking::close_killed_sql(&table)).await?;
+                writer.write(&tracking::close_killed_sql(&table)).await?;
                 world.control.table = Some(table);
             }
             Tracking::Absent | Tracking::Known(_) => {}
@@ -39,7 +39,7 @@ pub(super) async fn begin(world: &mut World<'_>) -> Result<(), RunError> {
                     "warning",
                     &detail,
                 )?;
-                writer.execute(&sql).await?;
+                writer.write(&sql).await?;
                 world.watcher.event(Event::Message(&message));
             }
         }
@@ -67,7 +67,7 @@ impl World<'_> {
     pub(super) async fn untrack(&mut self, status: &str) {
         if let (Some(line), Some(writer)) = (self.control.line.take(), &mut self.writer) {
             let _ = writer.execute("rollback").await;
-            let _ = writer.execute(&line.stop_sql(status)).await;
+            let _ = writer.write(&line.stop_sql(status)).await;
         }
     }
 }

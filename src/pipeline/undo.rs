@@ -13,7 +13,7 @@ use crate::commit::{
     CommitError, Kept, Portion, TakenBack, Tracking, Undoing, Would, Writer, tracking,
 };
 use crate::config::Config;
-use crate::db::{Engine, Role, Session};
+use crate::db::{Role, Session, begin_sql};
 use crate::diagnostic::Diagnostic;
 use crate::state::{Claim, Part, SegmentRecord, State, StateError, UndoLine};
 
@@ -212,7 +212,9 @@ async fn table(world: &mut World<'_>, part: &Part) -> Result<UndoneRule, RunErro
     let mut segment = plan::segment(part, world.asked.run);
     if let Some((writer, run, epoch)) = &mut world.claimed {
         segment.run = *run;
+        writer.execute(&begin_sql(state.engine())).await?;
         state.open_segment(writer, &mut segment).await?;
+        writer.execute("commit").await?;
         (what.run, what.epoch, what.segment) = (*run, *epoch, segment.id);
     }
     crate::db::failpoint("segment.open");
@@ -324,11 +326,7 @@ impl World<'_> {
             return Ok(());
         };
         let control = Tracking::look(writer, tracking::CONTROL).await?.known();
-        let begin = match state.engine() {
-            Engine::Postgres => "begin",
-            Engine::Sqlite => "begin immediate",
-        };
-        writer.execute(begin).await?;
+        writer.execute(&begin_sql(state.engine())).await?;
         let fence = writer.query(&Claim::fence_sql(state, *run, *epoch)).await?;
         if fence.is_empty() {
             let _ = writer.execute("rollback").await;
@@ -354,9 +352,8 @@ impl World<'_> {
     async fn seal(&mut self) -> Result<(), RunError> {
         if let Some((writer, run, _)) = &mut self.claimed {
             let (root, chunks) = self.state.root(writer, *run).await?;
-            writer
-                .execute(&self.state.root_sql(*run, &root, chunks)?)
-                .await?;
+            let sql = self.state.root_sql(*run, &root, chunks)?;
+            writer.write(&sql).await?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::db::{Engine, Session};
+use crate::db::{Engine, Session, begin_sql};
 use crate::state::{State, StateError, number, text};
 
 /// Key of the advisory lock: the letters `runner`.
@@ -61,11 +61,7 @@ impl Claim {
     ) -> Result<Self, StateError> {
         let t = state.table("run");
         wait_for_lock(state, &mut lock, "pg_try_advisory_lock").await?;
-        let begin = match state.engine() {
-            Engine::Postgres => "begin",
-            Engine::Sqlite => "begin immediate",
-        };
-        lock.execute(begin).await?;
+        lock.execute(&begin_sql(state.engine())).await?;
         let claimed = Self::insert(state, &mut lock, record, &t).await;
         match claimed {
             Ok((run, epoch)) => {
@@ -155,7 +151,7 @@ impl Claim {
             self.run,
             self.epoch
         );
-        self.lock.execute(&sql).await?;
+        self.lock.write(&sql).await?;
         self.lock.close().await;
         Ok(())
     }
@@ -169,7 +165,7 @@ impl Claim {
 pub async fn begin_alone(state: State, session: &mut Session) -> Result<(), StateError> {
     let begun = match state.engine() {
         Engine::Postgres => {
-            session.execute("begin").await?;
+            session.execute(&begin_sql(state.engine())).await?;
             wait_for_lock(state, session, "pg_try_advisory_xact_lock").await
         }
         Engine::Sqlite => match wait_for_lock(state, session, "").await {

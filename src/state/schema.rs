@@ -4,7 +4,7 @@
 //! Granted to nobody: on Supabase the schema is not exposed through the API either, and row security
 //! is on in case somebody exposes it.
 
-use crate::db::Engine;
+use crate::db::{Engine, begin_sql};
 use crate::state::State;
 
 /// Version of this layout; a newer one in the target is refused.
@@ -122,7 +122,7 @@ pub(super) fn added(state: State) -> String {
 /// Everything as one script; safe to run once.
 pub(super) fn ddl(state: State) -> String {
     let postgres = state.engine() == Engine::Postgres;
-    let mut sql = String::from("begin;");
+    let mut sql = format!("{};", begin_sql(state.engine()));
     if postgres {
         sql.push_str(
             "create schema if not exists runner; revoke all on schema runner from public;",
