@@ -32,7 +32,7 @@ pub use land::{Landed, Writer};
 pub use prior::Prior;
 pub use tracking::{ControlLine, Tracking};
 pub use turn::{Turn, Turns};
-pub use undo::{Kept, Portion, TakenBack, Undoing, Would};
+pub use undo::{Kept, MadeTable, Portion, TakenBack, Undoing, Would};
 pub use withdraw::{Keepers, Leaving, keepers};
 
 use std::sync::Arc;

@@ -12,7 +12,7 @@ mod write;
 pub use existing::{Found, Lookup, find, normalise};
 pub use guilty::{Piece, guilty};
 pub use people::PeopleTables;
-pub use referred::referred;
+pub use referred::{Reference, held, referred};
 pub use write::{insert, update_sql};
 
 use std::sync::Arc;

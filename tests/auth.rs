@@ -5,6 +5,7 @@ use crate::support::{AUTH, Db, Engine, HANDLE_NEW_USER, Project};
 
 mod kills;
 mod sign_in;
+mod undone;
 
 /// What the users of the legacy system have in common: six technicians and a clerk.
 const SOURCE: &str = "

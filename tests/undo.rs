@@ -6,6 +6,7 @@ use crate::support::{Db, Engine, Project, canonical_dump, quarantine_dump};
 mod kept;
 mod kills;
 mod kinds;
+mod synced;
 
 /// Small chunks, so that there is something to split.
 const RUN: &[&str] = &["run", "--batch-rows", "37", "--writers", "2"];
@@ -213,13 +214,4 @@ fn what_cannot_be_taken_back_is_refused_in_words() {
     project.runner(&["undo", "4"]).ends_with(0);
     project.runner(&["undo", "3"]).ends_with(0);
     assert_eq!(project.target.count("select count(*) from people"), 0);
-    // a sync remembers which rows stand, and that is not undone
-    project.runner(&["run"]).ends_with(3);
-    project.runner(&["sync"]).ends_with(3);
-    let last = project.runner(&["status", "--json"]).json()["run"].to_string();
-    project
-        .runner(&["undo", &last])
-        .ends_with(1)
-        .tells("is a sync of")
-        .tells("nothing was written");
 }

@@ -16,7 +16,7 @@ use crate::pipeline::{self, Stop, Undo, Undone, UndoneRule};
 /// Keys that a line names.
 const KEYS_SHOWN: usize = 10;
 
-/// Take a run back: rows it inserted go, rows it changed are restored; what others touched since stays
+/// Take a run back: rows it inserted go, rows it changed or removed are restored; what others touched since stays
 #[derive(Debug, Args)]
 pub(super) struct UndoArgs {
     /// The run to take back: its number, as `runner status` and `runner report` show it
@@ -70,20 +70,35 @@ pub(super) async fn run(global: &Global, args: &UndoArgs) -> Result<Answer, Fail
 }
 
 fn text(undone: &Undone, dry_run: bool) -> String {
-    let head = ["rule", "removed", "restored", "kept", "gone before"];
+    let head = [
+        "rule",
+        "removed",
+        "restored",
+        "put back",
+        "kept",
+        "gone before",
+    ];
     let lines = undone.rules.iter().map(|rule| {
         let mut cells = vec![rule.rule.clone()];
         let kept = rule.kept.len() as u64;
         cells.extend(
-            [rule.removed, rule.restored, kept, rule.gone].map(|rows| thousands(rows as i64)),
+            [rule.removed, rule.restored, rule.returned, kept, rule.gone]
+                .map(|rows| thousands(rows as i64)),
         );
         cells
     });
     let mut out = String::new();
     if !undone.rules.is_empty() {
-        out = table(&head, &[1, 2, 3, 4], lines);
+        out = table(&head, &[1, 2, 3, 4, 5], lines);
     }
     for rule in &undone.rules {
+        if rule.people > 0 {
+            let rows = count(rule.people as i64, "row");
+            let name = &rule.rule;
+            out.push_str(&format!(
+                "{name}: {rows} of profiles and accounts made for them removed\n"
+            ));
+        }
         out.push_str(&kept(rule));
     }
     out.push_str(&format!("\n{}\n", closing(undone, dry_run)));
@@ -92,16 +107,20 @@ fn text(undone: &Undone, dry_run: bool) -> String {
 
 /// The rows that stay, by reason.
 fn kept(rule: &UndoneRule) -> String {
-    let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut reasons: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
     for row in &rule.kept {
-        let why = match &row.by {
-            Some(by) => format!("`{by}` refers to them"),
-            None => "edited since".to_owned(),
+        let why = match (row.why, &row.by) {
+            ("refused", Some(by)) => format!("`{by}` refuses them as they were"),
+            ("refused", None) => "the target refuses them as they were".to_owned(),
+            (_, Some(by)) => format!("`{by}` refers to them"),
+            (_, None) => "edited since".to_owned(),
         };
-        reasons.entry(why).or_default().push(&row.key);
+        let of = row.table.as_ref().map(|table| format!(" of {table}"));
+        let reason = (of.unwrap_or_default(), why);
+        reasons.entry(reason).or_default().push(&row.key);
     }
     let mut out = String::new();
-    for (why, mut keys) in reasons {
+    for ((of, why), mut keys) in reasons {
         let rows = count(keys.len() as i64, "row");
         keys.dedup();
         let more = keys.len().saturating_sub(KEYS_SHOWN);
@@ -112,7 +131,7 @@ fn kept(rule: &UndoneRule) -> String {
             String::new()
         };
         out.push_str(&format!(
-            "{}: {rows} kept, {why}: {}{more}\n",
+            "{}: {rows}{of} kept, {why}: {}{more}\n",
             rule.rule,
             printable(&keys.join(" "))
         ));

@@ -138,7 +138,7 @@ impl Writer {
                 (counts, codes) = taken_back(&counts, codes);
             }
             Some(Change::Withdraw(rows)) => {
-                let gone = withdraw(session, ledger, rows).await?;
+                let gone = withdraw(session, ledger, rows, id).await?;
                 before = gone.images;
                 manifest = gone.manifest;
                 left = gone.state;
@@ -184,7 +184,7 @@ impl Writer {
                 &detail,
             )?);
         }
-        sql.push_str(&stands_no_longer(ledger, &fates)?);
+        sql.push_str(&stands_no_longer(ledger, &fates, id)?);
         sql.push_str(&left);
         sql.push_str(&mappings(ledger, batch, &fates, id, &stale)?);
         session.execute(&sql).await?;

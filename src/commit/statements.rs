@@ -105,7 +105,11 @@ fn held_before(
 }
 
 /// Rows that the last sync left as they stand, and that are written now.
-pub(super) fn stands_no_longer(ledger: &Ledger, fates: &Fates<'_>) -> Result<String, StateError> {
+pub(super) fn stands_no_longer(
+    ledger: &Ledger,
+    fates: &Fates<'_>,
+    chunk: i64,
+) -> Result<String, StateError> {
     let mut ids = Vec::new();
     for fate in &fates.0 {
         if let Fate::Write { update, same, .. } = fate
@@ -115,7 +119,8 @@ pub(super) fn stands_no_longer(ledger: &Ledger, fates: &Fates<'_>) -> Result<Str
             ids.extend(there.filter(|id| ledger.prior.standing.contains(id)));
         }
     }
-    ledger.state.stands_no_longer_sql(&ledger.rule.name, &ids)
+    let state = ledger.state;
+    state.stands_no_longer_sql(ledger.run, chunk, &ledger.rule.name, &ids)
 }
 
 /// The old scripts' table of ids, kept current for the dashboards that read it; last, because its rows
@@ -180,7 +185,7 @@ fn stale_mappings(
         &ledger.rule.name,
         table,
         &literal(ledger.to.engine, entity)?,
-        &stale.join(","),
+        &format!("m.legacy_id in ({})", stale.join(",")),
     )
 }
 

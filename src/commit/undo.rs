@@ -1,15 +1,22 @@
 //! A chunk taken back, in one transaction like the one that wrote it: rows it inserted go, rows it changed get
 //! their before-images, its quarantine and mappings go with them, and a signed line says so in the ledger.
 //!
+//! Rows that a sync took out come back, profiles and accounts that a chunk made for its rows go after them.
+//!
 //! What somebody edited since, or refers to, stays and is named. Nothing is left to ON DELETE: the rows are
 //! locked against new references first, then everybody who may refer to them is asked.
 
 mod image;
+mod made;
 mod sort;
 
+pub use made::MadeTable;
 pub use sort::{Kept, Would};
 
+use std::collections::HashSet;
+
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::land::{RETRY_FIRST, RETRY_FOR, jitter, may_pass};
 use super::transaction::{begin_run, commit, lost, point};
@@ -37,8 +44,6 @@ pub struct Undoing {
     pub undone: i64,
     /// Whose rows.
     pub rule: String,
-    /// The pass that they belong to.
-    pub pass: i64,
     /// As the state names the table.
     pub target: String,
     /// The table.
@@ -47,6 +52,10 @@ pub struct Undoing {
     pub referrers: Vec<(TableName, ForeignKey)>,
     /// The old scripts' table of ids, when it has the known shape: its quoted name.
     pub mappings: Option<String>,
+    /// Other tables that the run made rows in, in the order in which those go.
+    pub made: Vec<MadeTable>,
+    /// What ids were computed with.
+    pub namespace: Uuid,
 }
 
 /// Some rows of a chunk, in key order.
@@ -66,9 +75,13 @@ pub struct Portion<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct TakenBack {
     /// Rows that are no longer there.
-    pub removed: u64,
+    pub removed: HashSet<Uuid>,
     /// Rows as they were before.
-    pub restored: u64,
+    pub restored: HashSet<Uuid>,
+    /// Rows that were taken out and are there again.
+    pub returned: HashSet<Uuid>,
+    /// Profiles and rows of accounts that are no longer there.
+    pub people: u64,
     /// Rows that somebody else had taken out already.
     pub gone: u64,
     /// Rows that stay.
@@ -78,10 +91,19 @@ pub struct TakenBack {
 impl TakenBack {
     /// Another transaction's as well.
     pub fn add(&mut self, other: Self) {
-        self.removed += other.removed;
-        self.restored += other.restored;
+        // changed twice by the run, or changed and then taken out: it is one row all the same
+        self.restored.extend(other.restored);
+        self.restored.retain(|id| !other.removed.contains(id));
+        self.removed.extend(other.removed);
+        self.returned.extend(other.returned);
+        self.people += other.people;
         self.gone += other.gone;
-        self.kept.extend(other.kept);
+        for kept in other.kept {
+            let same = |row: &Kept| row.id == kept.id && row.table == kept.table;
+            if !self.kept.iter().any(same) {
+                self.kept.push(kept);
+            }
+        }
     }
 }
 
@@ -97,15 +119,25 @@ impl Writer {
     ) -> Result<TakenBack, CommitError> {
         if self.rehearsal {
             let session = self.session().await?;
-            return Ok(sort(session, what, portions, Some(would)).await?.told());
+            let mut told = sort(session, what, portions, Some(would)).await?.told();
+            let people = made::sort(session, what, portions, Some(would)).await?;
+            people.tell(&mut told);
+            return Ok(told);
         }
         let last = first + portions.len() as i64 - 1;
         let deadline = tokio::time::Instant::now() + RETRY_FOR;
         let mut pause = RETRY_FIRST;
+        let mut careful = false;
         loop {
             let mut done = None;
-            let error = match self.back(what, portions, first, &mut done).await {
+            let error = match self.back(what, portions, first, careful, &mut done).await {
                 Ok(()) => return Ok(done.unwrap_or_default()),
+                Err(CommitError::Db(error)) if error.kind == ErrorKind::Row && !careful => {
+                    // somebody has taken the place of a row, or a parent is gone: which ones?
+                    self.rollback().await;
+                    careful = true;
+                    continue;
+                }
                 Err(CommitError::Db(error)) => error,
                 Err(other) => {
                     self.rollback().await;
@@ -132,6 +164,7 @@ impl Writer {
         what: &Undoing,
         portions: &[Portion<'_>],
         first: i64,
+        careful: bool,
         done: &mut Option<TakenBack>,
     ) -> Result<(), CommitError> {
         let state = self.state;
@@ -143,15 +176,21 @@ impl Writer {
             session.execute("set constraints all immediate").await?;
         }
         point("chunk.fenced")?;
-        let sorted = sort(session, what, portions, None).await?;
-        remove(session, &what.to, &sorted).await?;
-        restore(session, &what.to, &sorted).await?;
+        let mut sorted = sort(session, what, portions, None).await?;
+        remove(session, &what.to, &sorted.remove).await?;
+        restore(session, &what.to, &mut sorted, careful).await?;
+        let people = made::sort(session, what, portions, None).await?;
+        for (table, ids) in &people.remove {
+            remove(session, table, ids).await?;
+        }
         point("chunk.rows")?;
         let mut sql = String::new();
         for (at, portion) in portions.iter().enumerate() {
             sql.push_str(&line(what, portion, &sorted, first + at as i64)?);
         }
-        let told = sorted.told();
+        sql.push_str(&people.mappings(what, portions)?);
+        let mut told = sorted.told();
+        people.tell(&mut told);
         if !told.kept.is_empty() {
             let detail = serde_json::json!({ "run": what.undone, "kept": told.kept });
             sql.push_str(
@@ -198,7 +237,7 @@ fn line(
         run: what.run,
         epoch: what.epoch,
         rule: what.rule.clone(),
-        pass: what.pass,
+        pass: of.pass,
         kind: if portion.last { "undo" } else { "undoing" },
         accounted: of.accounted,
         span,
@@ -229,10 +268,18 @@ fn mappings(what: &Undoing, portion: &Portion<'_>, sorted: &Sorted) -> Result<St
     let Some(table) = &what.mappings else {
         return Ok(String::new());
     };
+    let returned = sorted.returned();
+    let ours = |entry: &&Entry| {
+        if portion.line.withdrawn {
+            returned.contains(entry.key.as_str())
+        } else {
+            entry.verdict == 0 && !sorted.keeps_new(entry)
+        }
+    };
     let keys: Vec<&str> = portion
         .entries
         .iter()
-        .filter(|entry| entry.verdict == 0 && !sorted.keeps_new(entry))
+        .filter(ours)
         .map(|entry| entry.key.as_str())
         .filter(|key| key.parse::<i32>().is_ok())
         .collect();
@@ -251,14 +298,14 @@ fn mappings(what: &Undoing, portion: &Portion<'_>, sorted: &Sorted) -> Result<St
 }
 
 /// Deletes what nobody edited or refers to; as many rows as are there, or none.
-async fn remove(session: &mut Session, to: &Destination, sorted: &Sorted) -> Result<(), DbError> {
+async fn remove(session: &mut Session, to: &Destination, rows: &[Uuid]) -> Result<(), DbError> {
     // rows that refer to one another have to go in one statement
     let at_once = if to.own_parent.is_some() {
-        sorted.remove.len().max(1)
+        rows.len().max(1)
     } else {
         sort::IDS_PER_QUERY
     };
-    for ids in sorted.remove.chunks(at_once) {
+    for ids in rows.chunks(at_once) {
         let sql = format!(
             "delete from {} where {} in ({})",
             to.sql(),
@@ -285,7 +332,7 @@ async fn remove(session: &mut Session, to: &Destination, sorted: &Sorted) -> Res
 }
 
 /// Ids of an entry that its chunk inserted: those that it found there have a before-image.
-pub(super) fn inserted(entry: &Entry) -> &[uuid::Uuid] {
+pub(super) fn inserted(entry: &Entry) -> &[Uuid] {
     if entry.outcome == Outcome::Inserted {
         &entry.ids
     } else {

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use crate::catalog::referrers;
 use crate::commit::{CommitError, Ledger};
 use crate::db::{DbError, Engine, ErrorKind, Session, literal};
 use crate::state::{Entry, Manifest, Outcome};
-use crate::target::{Found, Lookup, find, referred};
+use crate::target::{Found, Lookup, find, held, referred};
 
 /// A row that is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,16 +50,15 @@ pub async fn keepers(
             kept.insert(*id, "it cannot be told that nobody edited it".to_owned());
         }
     }
+    let referrers = referrers(session, &to.table.name).await?;
+    let referred = referred(session, to, &referrers, &leaving, |_| false).await?;
     // a row that stays keeps the rows of its own table that it refers to
-    loop {
-        let referred = referred(session, to, &leaving).await?;
-        if referred.is_empty() {
-            return Ok((found, kept));
-        }
-        leaving.retain(|id| !referred.contains_key(id));
-        let said = referred.into_iter();
-        kept.extend(said.map(|(id, table)| (id, format!("rows of {table} refer to it"))));
-    }
+    let held = held(&referred, &leaving);
+    kept.extend(held.iter().map(|(id, at)| {
+        let table = &referrers[*at].0;
+        (*id, format!("rows of {table} refer to it"))
+    }));
+    Ok((found, kept))
 }
 
 /// Where only marks say who wrote a row: columns that we never set hold nothing of anybody's.
@@ -87,11 +87,12 @@ fn unset(ledger: &Ledger, found: &Found, row: usize) -> bool {
     })
 }
 
-/// Removes rows inside a transaction that is open.
+/// Removes rows as chunk `chunk`, inside a transaction that is open.
 pub(super) async fn withdraw(
     session: &mut Session,
     ledger: &Ledger,
     rows: &[Leaving],
+    chunk: i64,
 ) -> Result<Withdrawn, CommitError> {
     let to = &ledger.to;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
@@ -112,10 +113,10 @@ pub(super) async fn withdraw(
         images.extend(found.row(*id).map(|row| (*id, found.image(row, to))));
     }
     let mut removed = 0;
+    let (run, rule) = (ledger.run, &ledger.rule.name);
     let mut state = ledger
         .state
-        .stands_no_longer_sql(&ledger.rule.name, &going)
-        .map_err(CommitError::from)?;
+        .stands_no_longer_sql(run, chunk, rule, &going)?;
     for list in lists(&going) {
         let sql = format!(
             "delete from {} where {} in ({list})",
@@ -124,9 +125,15 @@ pub(super) async fn withdraw(
         );
         removed += session.execute(&sql).await?;
         if let Some(table) = &ledger.prior.mappings {
+            let entity = literal(to.engine, &to.table.name.name)?;
+            let which = format!("m.new_id in ({list})");
+            state.push_str(
+                &ledger
+                    .state
+                    .image_mappings_sql(run, chunk, rule, table, &entity, &which)?,
+            );
             state.push_str(&format!(
-                ";delete from {table} where entity_type = {} and new_id in ({list})",
-                literal(to.engine, &to.table.name.name)?
+                ";delete from {table} where entity_type = {entity} and new_id in ({list})"
             ));
         }
     }

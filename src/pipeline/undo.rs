@@ -1,21 +1,21 @@
 //! A run taken back. It needs neither source nor rules, only what the state kept of the run: per chunk the ids
-//! that it inserted, before-images of what it changed. Table by table, the last one first, the newest chunk
-//! first; each transaction leaves a signed line, so that a killed undo goes on where it stopped.
+//! that it inserted, before-images of what it changed or took out. The newest chunk first, so children before their
+//! parents; each transaction leaves a signed line, so that a killed undo goes on where it stopped.
 
 mod plan;
+mod stretch;
 
 pub(super) use plan::half_undone;
 
 use serde::Serialize;
 
-use super::{Event, RunError, Stop, Watcher, chunk};
-use crate::commit::{
-    CommitError, Kept, Portion, TakenBack, Tracking, Undoing, Would, Writer, tracking,
-};
+use super::{Event, RunError, Stop, Watcher};
+use crate::commit::{Kept, TakenBack, Tracking, Undoing, Would, Writer, tracking};
 use crate::config::Config;
-use crate::db::{Role, Session, begin_sql};
+use crate::db::{Engine, Role, Session, begin_sql};
 use crate::diagnostic::Diagnostic;
 use crate::state::{Claim, Part, SegmentRecord, State, StateError, UndoLine};
+use stretch::{Stretch, chunks, stretches};
 
 /// What was asked for.
 #[derive(Clone, Debug)]
@@ -42,6 +42,10 @@ pub struct UndoneRule {
     pub removed: u64,
     /// Rows that are as they were before.
     pub restored: u64,
+    /// Rows that it had taken out and that are there again.
+    pub returned: u64,
+    /// Profiles and rows of accounts that it had made, taken out.
+    pub people: u64,
     /// Rows that somebody else had taken out already.
     pub gone: u64,
     /// Rows that stay, and why.
@@ -107,7 +111,7 @@ pub async fn undo(
             commits: Writer::rehearsal(url.clone()),
             claimed: None,
             next_chunk: 0,
-            would: Would::new(),
+            would: Would::default(),
         };
         tables(&mut world, &parts, &mut undone).await?;
         return Ok(undone);
@@ -131,7 +135,7 @@ pub async fn undo(
                 commits: Writer::new(url.clone()),
                 claimed: Some((writer, claim.run, claim.epoch)),
                 next_chunk,
-                would: Would::new(),
+                would: Would::default(),
             };
             let done = tables(&mut world, &parts, &mut undone).await;
             let sealed = world.seal().await;
@@ -157,10 +161,21 @@ fn already(part: &Part) -> UndoneRule {
         target: part.target.clone(),
         removed: 0,
         restored: 0,
+        returned: 0,
+        people: 0,
         gone: 0,
         kept: vec![],
         undone_by: part.undone_by,
     }
+}
+
+/// A table that is being taken back.
+struct Open {
+    what: Undoing,
+    segment: SegmentRecord,
+    back: TakenBack,
+    /// Stretches that are left.
+    left: usize,
 }
 
 async fn tables(
@@ -168,44 +183,86 @@ async fn tables(
     parts: &[Part],
     undone: &mut Undone,
 ) -> Result<(), RunError> {
+    let mut lines = Vec::with_capacity(parts.len());
     for part in parts {
-        if part.undone_by.is_some() {
-            undone.rules.push(already(part));
-            continue;
+        lines.push(if part.undone_by.is_some() {
+            vec![]
+        } else {
+            let run = world.asked.run;
+            world
+                .state
+                .undo_lines(&mut world.reader, run, &part.rule)
+                .await?
+        });
+    }
+    let mut stretches = stretches(&lines);
+    // a table of which nothing is left to take back is closed all the same
+    for (part, lines) in lines.iter().enumerate() {
+        if lines.is_empty() && parts[part].undone_by.is_none() {
+            stretches.push(Stretch {
+                part,
+                lines: vec![],
+            });
         }
+    }
+    let mut open: Vec<Option<Open>> = parts.iter().map(|_| None).collect();
+    for at in 0..stretches.len() {
         if world.stop.asked() {
             break;
         }
-        let rule = table(world, part).await?;
-        world.watcher.event(Event::RuleFinished {
-            rule: &part.rule,
-            note: if world.stop.asked() {
-                "interrupted"
-            } else {
-                "done"
-            },
-        });
-        undone.rules.push(rule);
+        let Stretch { part, lines } = &stretches[at];
+        let one = match &mut open[*part] {
+            Some(one) => one,
+            none => {
+                let left = stretches.iter().filter(|s| s.part == *part);
+                let left = left.map(|s| s.lines.as_slice()).collect::<Vec<_>>();
+                none.insert(begin(world, &parts[*part], &left).await?)
+            }
+        };
+        let through = chunks(world, &one.what, lines, &mut one.back).await?;
+        one.left -= usize::from(through);
+        if one.left == 0 {
+            crate::db::failpoint("gate.after");
+            world.close(&parts[*part], &one.segment).await?;
+        }
+        if one.left == 0 || world.stop.asked() {
+            let note = if one.left > 0 { "interrupted" } else { "done" };
+            let rule = &parts[*part].rule;
+            world.watcher.event(Event::RuleFinished { rule, note });
+        }
+    }
+    for (part, open) in parts.iter().zip(open) {
+        if let Some(Open { mut back, .. }) = open {
+            back.kept
+                .sort_by(|a, b| (a.key.len(), &a.key).cmp(&(b.key.len(), &b.key)));
+            undone.rules.push(UndoneRule {
+                removed: back.removed.len() as u64,
+                restored: back.restored.len() as u64,
+                returned: back.returned.len() as u64,
+                people: back.people,
+                gone: back.gone,
+                kept: back.kept,
+                ..already(part)
+            });
+        } else if part.undone_by.is_some() {
+            undone.rules.push(already(part));
+        }
     }
     undone.interrupted = world.stop.asked();
     Ok(())
 }
 
-/// One table: its segment, its chunks, and what belongs to it as a whole.
-async fn table(world: &mut World<'_>, part: &Part) -> Result<UndoneRule, RunError> {
+/// Opens a table's segment.
+async fn begin(
+    world: &mut World<'_>,
+    part: &Part,
+    stretches: &[&[&UndoLine]],
+) -> Result<Open, RunError> {
     let state = world.state;
-    let lines = state
-        .undo_lines(&mut world.reader, world.asked.run, &part.rule)
-        .await?;
-    let total = |lines: &[UndoLine]| {
-        lines
-            .iter()
-            .map(|line| line.counts.read.max(0) as u64)
-            .sum()
-    };
+    let lines = stretches.iter().flat_map(|lines| lines.iter());
     world.watcher.event(Event::RuleStarted {
         rule: &part.rule,
-        base: total(&lines),
+        base: lines.map(|line| line.counts.read.max(0) as u64).sum(),
         done: 0,
     });
     let mut what = plan::undoing(state, &mut world.reader, part, world.asked).await?;
@@ -218,104 +275,12 @@ async fn table(world: &mut World<'_>, part: &Part) -> Result<UndoneRule, RunErro
         (what.run, what.epoch, what.segment) = (*run, *epoch, segment.id);
     }
     crate::db::failpoint("segment.open");
-    let mut back = TakenBack::default();
-    let through = chunks(world, &what, &lines, &mut back).await?;
-    if through {
-        crate::db::failpoint("gate.after");
-        world.close(part, &segment).await?;
-    }
-    Ok(UndoneRule {
-        removed: back.removed,
-        restored: back.restored,
-        gone: back.gone,
-        kept: back.kept,
-        ..already(part)
+    Ok(Open {
+        what,
+        segment,
+        back: TakenBack::default(),
+        left: stretches.len(),
     })
-}
-
-/// All lines of a table; false when somebody asked to stop.
-async fn chunks(
-    world: &mut World<'_>,
-    what: &Undoing,
-    lines: &[UndoLine],
-    back: &mut TakenBack,
-) -> Result<bool, RunError> {
-    // rows that refer to one another go together, or not at all
-    let most = if what.to.own_parent.is_some() {
-        usize::MAX
-    } else {
-        let rows = chunk::rows(world.asked.batch_rows, world.reader.engine());
-        usize::try_from(rows).unwrap_or(usize::MAX)
-    };
-    let mut together: Vec<Portion<'_>> = Vec::new();
-    let mut rows = 0;
-    for line in lines {
-        let manifest = world.state.manifest(&mut world.reader, line.chunk).await?;
-        let mut entries = manifest.entries;
-        let all = entries.len();
-        let mut from = line.from.min(all);
-        entries.drain(..from);
-        loop {
-            if rows > 0 && rows + entries.len() > most {
-                if !send(world, what, std::mem::take(&mut together), back).await? {
-                    return Ok(false);
-                }
-                rows = 0;
-            }
-            let rest = entries.split_off(entries.len().min(most));
-            from += entries.len();
-            rows += entries.len();
-            together.push(Portion {
-                line,
-                entries,
-                to: from,
-                last: rest.is_empty(),
-            });
-            if rest.is_empty() {
-                break;
-            }
-            entries = rest;
-        }
-    }
-    if together.is_empty() {
-        return Ok(true);
-    }
-    send(world, what, together, back).await?;
-    Ok(true)
-}
-
-/// One transaction; false when somebody asked to stop after it.
-async fn send(
-    world: &mut World<'_>,
-    what: &Undoing,
-    portions: Vec<Portion<'_>>,
-    back: &mut TakenBack,
-) -> Result<bool, RunError> {
-    let first = world.next_chunk;
-    world.next_chunk += portions.len() as i64;
-    let done = world
-        .commits
-        .take_back(what, &portions, first, &mut world.would)
-        .await
-        .map_err(|error| match error {
-            CommitError::Db(error) => RunError::from(error),
-            CommitError::State(error) => error.into(),
-            other @ (CommitError::Unbalanced { .. } | CommitError::Overtaken) => {
-                Diagnostic::error(other.to_string()).into()
-            }
-        })?;
-    let read = portions
-        .iter()
-        .map(|portion| portion.entries.len() as u64)
-        .sum();
-    world.watcher.event(Event::Chunk {
-        rule: &what.rule,
-        base: read,
-        read,
-        rejected: 0,
-    });
-    back.add(done);
-    Ok(!world.stop.asked())
 }
 
 impl World<'_> {
@@ -332,8 +297,11 @@ impl World<'_> {
             let _ = writer.execute("rollback").await;
             return Err(StateError::Fenced { run: *run }.into());
         }
-        // what a new pass forgot
+        // what a new pass forgot, and what a sync listed
         let mut sql = state.give_back_quarantine_sql(undone, 0, &part.rule)?;
+        if state.has_standing(writer).await? {
+            sql.push_str(&state.give_back_standing_sql(undone, &part.rule)?);
+        }
         if let Some(table) = control {
             sql.push_str(&tracking::forget_sql(
                 state.engine(),

@@ -215,7 +215,7 @@ impl State {
         for ids in ids.chunks(1_000) {
             let list: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
             let sql = format!(
-                "select target_id, image from {} b where rule = {} and target_id in ({}) and target not in ('runner.quarantine', 'migration_mappings') \
+                "select target_id, image from {} b where rule = {} and target_id in ({}) and target not like 'runner.%' and target <> 'migration_mappings' \
                  and not {} order by chunk_id desc",
                 self.table("before_image"),
                 self.text(rule)?,

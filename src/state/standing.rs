@@ -119,15 +119,17 @@ impl State {
             .collect()
     }
 
-    /// Statements that put the standing rows of a rule in place of those of the sync before.
+    /// Statements that put the standing rows of a rule in place of those of the sync before, which are kept for an
+    /// undo.
     pub fn standing_sql(
         self,
         rule: &str,
         run: i64,
         standing: &[Standing],
     ) -> Result<String, StateError> {
+        let kept = self.image_standing_sql(run, 0, rule, None)?;
         let (table, rule) = (self.table("standing"), self.text(rule)?);
-        let mut sql = format!("delete from {table} where rule = {rule}");
+        let mut sql = format!("{kept};delete from {table} where rule = {rule}");
         for rows in standing.chunks(ROWS) {
             let mut values = Vec::with_capacity(rows.len());
             for row in rows {
@@ -148,10 +150,19 @@ impl State {
         Ok(sql)
     }
 
-    /// Statements for rows that are as they should be again, or are gone: they stand no longer.
-    pub fn stands_no_longer_sql(self, rule: &str, ids: &[Uuid]) -> Result<String, StateError> {
+    /// Statements for rows that are as they should be again, or are gone: they stand no longer. Kept for an undo
+    /// of this chunk.
+    pub fn stands_no_longer_sql(
+        self,
+        run: i64,
+        chunk: i64,
+        rule: &str,
+        ids: &[Uuid],
+    ) -> Result<String, StateError> {
         let mut sql = String::new();
         for ids in ids.chunks(ROWS) {
+            sql.push(';');
+            sql.push_str(&self.image_standing_sql(run, chunk, rule, Some(ids))?);
             let ids: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
             sql.push_str(&format!(
                 ";delete from {} where rule = {} and target_id in ({})",
@@ -161,6 +172,17 @@ impl State {
             ));
         }
         Ok(sql)
+    }
+
+    /// The source keys of rows that a chunk took off the list of rows that stand, by id.
+    pub async fn stood(
+        self,
+        session: &mut Session,
+        chunk: i64,
+    ) -> Result<HashMap<Uuid, String>, StateError> {
+        let images = self.images_of(session, chunk, super::image::STANDS).await?;
+        let key = |image: &serde_json::Value| image["key"].as_str().unwrap_or_default().to_owned();
+        Ok(images.iter().map(|(id, image)| (*id, key(image))).collect())
     }
 
     /// A condition on rows of the target that leaves out those that stand; empty when none do.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::db::Session;
 use crate::row::Key;
 use crate::state::chunk::from_hex;
-use crate::state::{CodeCounts, Counts, Manifest, Span, State, StateError, number, text};
+use crate::state::{CodeCounts, Counts, Manifest, Span, State, StateError, Stated, number, text};
 
 /// A run that is over, or was killed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,10 @@ pub struct Part {
 pub struct UndoLine {
     /// Its chunk.
     pub chunk: i64,
+    /// The pass that it belongs to.
+    pub pass: i64,
+    /// It took rows out that nothing derived any more.
+    pub withdrawn: bool,
     /// Its place; `lo` and `hi` are left out.
     pub no: i64,
     /// Whether it counts.
@@ -173,7 +177,7 @@ impl State {
         let sql = format!(
             "select c.id, c.no, c.accounted, c.base, c.filtered, c.read, c.inserted, c.updated, c.unchanged, c.skipped, c.rejected, \
              c.target_rows, c.kept, c.codes, (select max(length(u.hi)) from {chunk} u where u.rule = c.rule and u.pass = c.pass \
-             and u.no = c.no and u.kind = 'undoing' and u.lo = '[\"' || c.id || '\"]') from {chunk} c where c.run_id = {run} \
+             and u.no = c.no and u.kind = 'undoing' and u.lo = '[\"' || c.id || '\"]'), c.pass, c.kind from {chunk} c where c.run_id = {run} \
              and c.rule = {} and {} order by c.id desc",
             self.text(rule)?,
             self.standing_chunk("c")
@@ -185,6 +189,8 @@ impl State {
             let codes = text(&rows, row, 13)?.unwrap_or_default();
             let mut line = UndoLine {
                 chunk: get(0)?,
+                pass: get(15)?,
+                withdrawn: text(&rows, row, 16)?.as_deref() == Some("withdrawn"),
                 no: get(1)?,
                 accounted: get(2)? == 1,
                 counts: Counts {
@@ -257,6 +263,51 @@ impl State {
         Manifest::unpack(&from_hex(&text(&rows, 0, 0)?.unwrap_or_default())?)
     }
 
+    /// The rows that came along with a chunk's: what it stated of other tables than its own.
+    pub async fn stated_by(
+        self,
+        session: &mut Session,
+        rule: &str,
+        chunk: i64,
+    ) -> Result<Vec<Stated>, StateError> {
+        let sql = format!(
+            "select entity, key, id from {} where rule = {} and chunk_id = {chunk} order by key, entity",
+            self.table("stated"),
+            self.text(rule)?
+        );
+        let rows = session.query(&sql).await?;
+        (0..rows.len())
+            .map(|row| {
+                let get = |column| text(&rows, row, column).map(Option::unwrap_or_default);
+                let id = get(2)?.parse();
+                Ok(Stated {
+                    entity: get(0)?,
+                    key: get(1)?,
+                    id: id.map_err(|_| StateError::Damaged("a stated id is no uuid".into()))?,
+                })
+            })
+            .collect()
+    }
+
+    /// The tables that a run stated ids of, besides the rules' own.
+    pub async fn stated_tables(
+        self,
+        session: &mut Session,
+        run: i64,
+        rule: &str,
+    ) -> Result<Vec<String>, StateError> {
+        let sql = format!(
+            "select distinct s.entity from {} s join {} c on c.id = s.chunk_id where c.run_id = {run} and s.rule = {} order by 1",
+            self.table("stated"),
+            self.table("chunk"),
+            self.text(rule)?
+        );
+        let rows = session.query(&sql).await?;
+        (0..rows.len())
+            .map(|row| text(&rows, row, 0).map(Option::unwrap_or_default))
+            .collect()
+    }
+
     /// Rows of a table as they were before this chunk changed them, columns as texts.
     pub async fn images_of(
         self,
@@ -265,7 +316,7 @@ impl State {
         target: &str,
     ) -> Result<Vec<(Uuid, serde_json::Value)>, StateError> {
         let sql = format!(
-            "select target_id, image from {} where chunk_id = {chunk} and target = {}",
+            "select target_id, image from {} where chunk_id = {chunk} and target = {} order by target_id",
             self.table("before_image"),
             self.text(target)?
         );

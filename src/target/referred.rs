@@ -1,106 +1,136 @@
 //! Who refers to rows: asked before any of them is removed, because a cascade says nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
 use super::Destination;
-use crate::db::{DbError, Engine, Session, TableName, ident, literal};
+use crate::catalog::{ForeignKey, table};
+use crate::db::{DbError, Session, TableName, ident};
 
 /// Ids per statement.
-const IDS_MAX: usize = 1_000;
+const IDS_PER_QUERY: usize = 5_000;
 
-/// A foreign key that points to a table.
-struct Reference {
-    /// The table that refers, as people know it.
-    name: String,
-    /// Its quoted name.
-    sql: String,
-    /// The table itself.
-    own: bool,
-    /// Its columns, and those of the table that they name.
-    columns: Vec<(String, String)>,
+/// That a row is referred to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Reference {
+    /// The row.
+    pub to: Uuid,
+    /// The row that refers to it, where it was asked for and has a uuid.
+    pub by: Option<Uuid>,
+    /// That row is one of the same table.
+    pub own: bool,
+    /// Which of the foreign keys it is, by its place among those that were asked about.
+    pub at: usize,
 }
 
-/// The rows of `ids` that others refer to, and a table that does. References of these rows among themselves do
-/// not count: they would go together.
+/// The references to rows of a table by these foreign keys. The rows that refer are named in the table itself and
+/// in those that `named` wants; of all others only that there is one.
 pub async fn referred(
     session: &mut Session,
     to: &Destination,
+    referrers: &[(TableName, ForeignKey)],
     ids: &[Uuid],
-) -> Result<HashMap<Uuid, String>, DbError> {
-    let mut found = HashMap::new();
+    named: impl Fn(&TableName) -> bool,
+) -> Result<Vec<Reference>, DbError> {
+    let mut found = Vec::new();
     if ids.is_empty() {
         return Ok(found);
     }
-    let all: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
-    let id = to.column(to.id);
-    for reference in references(session, to).await? {
-        let on: Vec<String> = reference
+    let id = to.id_column();
+    for (at, (child, key)) in referrers.iter().enumerate() {
+        let own = child.sql(to.engine) == to.sql();
+        let which = if own {
+            format!("r.{id}")
+        } else if named(child) {
+            let shape = table(session, child).await?;
+            let by = shape.as_ref().and_then(|shape| shape.id_column());
+            by.map_or_else(|| "null".to_owned(), |by| format!("r.{}", ident(&by.name)))
+        } else {
+            "null".to_owned()
+        };
+        let pairs: Vec<String> = key
             .columns
             .iter()
-            .map(|(theirs, ours)| format!("c.{} = p.{}", ident(theirs), ident(ours)))
+            .zip(&key.ref_columns)
+            .map(|(column, of)| format!("r.{} = t.{}", ident(column), ident(of)))
             .collect();
-        let others = if reference.own {
-            format!(" and c.{id} not in ({})", all.join(","))
-        } else {
-            String::new()
-        };
-        for list in all.chunks(IDS_MAX) {
-            let sql = format!(
-                "select p.{id} from {} p where p.{id} in ({}) and exists (select 1 from {} c where {}{others})",
-                to.sql(),
-                list.join(","),
-                reference.sql,
-                on.join(" and "),
-            );
+        let (table, child, on) = (to.sql(), child.sql(to.engine), pairs.join(" and "));
+        for ids in ids.chunks(IDS_PER_QUERY) {
+            let list: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
+            let list = list.join(",");
+            let sql = if which == "null" {
+                // a parent with a million children is asked about once
+                format!(
+                    "select t.{id}, null from {table} t where t.{id} in ({list}) and exists (select 1 from {child} r where {on})"
+                )
+            } else {
+                format!(
+                    "select distinct t.{id}, {which} from {table} t join {child} r on {on} where t.{id} in ({list})"
+                )
+            };
             let rows = session.query(&sql).await?;
             for row in 0..rows.len() {
-                let id = rows.text(row, 0).and_then(Result::ok);
-                if let Some(id) = id.and_then(|text| text.parse().ok()) {
-                    found.insert(id, reference.name.clone());
-                }
+                let uuid = |column| {
+                    let text = rows.text(row, column).and_then(Result::ok);
+                    text.and_then(|text| text.parse().ok())
+                };
+                found.extend(uuid(0).map(|to| Reference {
+                    to,
+                    by: uuid(1),
+                    own,
+                    at,
+                }));
             }
         }
     }
     Ok(found)
 }
 
-async fn references(session: &mut Session, to: &Destination) -> Result<Vec<Reference>, DbError> {
-    let sql = match to.engine {
-        Engine::Postgres => format!(
-            "select k.conname || k.conrelid::text, k.conrelid::regclass::text, c.attname, p.attname, case when k.conrelid = k.confrelid then 1 end \
-             from pg_constraint k, unnest(k.conkey, k.confkey) u(c, p), pg_attribute c, pg_attribute p \
-             where k.contype = 'f' and k.conparentid = 0 and k.confrelid = to_regclass({}) \
-             and c.attrelid = k.conrelid and c.attnum = u.c and p.attrelid = k.confrelid and p.attnum = u.p order by 1",
-            literal(to.engine, &to.sql())?
-        ),
-        Engine::Sqlite => format!(
-            "select m.name || f.id, m.name, f.\"from\", coalesce(f.\"to\", {}), case when lower(m.name) = lower(f.\"table\") then 1 end from sqlite_master m, pragma_foreign_key_list(m.name) f \
-             where m.type = 'table' and lower(f.\"table\") = lower({}) order by 1, f.seq",
-            literal(to.engine, &to.table.columns[usize::from(to.id)].name)?,
-            literal(to.engine, &to.sql().replace('"', ""))?
-        ),
-    };
-    let rows = session.query(&sql).await?;
-    let mut found: BTreeMap<String, Reference> = BTreeMap::new();
-    for row in 0..rows.len() {
-        let cell = |column| {
-            let text = rows.text(row, column).and_then(Result::ok);
-            text.unwrap_or_default().into_owned()
-        };
-        let table = match to.engine {
-            // a regclass is quoted where it has to be
-            Engine::Postgres => cell(1),
-            Engine::Sqlite => TableName::parse(&cell(1)).sql(to.engine),
-        };
-        let reference = found.entry(cell(0)).or_insert_with(|| Reference {
-            name: cell(1),
-            sql: table,
-            own: rows.cell(row, 4).is_some(),
-            columns: vec![],
+/// Those of the rows that are to go that have to stay, with the place of a foreign key that says so. Rows that go
+/// together do not hold one another, but a row that stays holds those that it refers to.
+pub fn held(references: &[Reference], going: &[Uuid]) -> HashMap<Uuid, usize> {
+    let going: HashSet<Uuid> = going.iter().copied().collect();
+    let (within, mut holding): (Vec<Reference>, Vec<Reference>) = references
+        .iter()
+        .partition(|one| one.own && one.by.is_some_and(|by| going.contains(&by)));
+    let mut held: HashMap<Uuid, usize> = HashMap::new();
+    while !holding.is_empty() {
+        for one in holding.drain(..) {
+            held.entry(one.to).or_insert(one.at);
+        }
+        let more = within.iter().filter(|one| {
+            let by_one_that_stays = one.by.is_some_and(|by| held.contains_key(&by));
+            by_one_that_stays && !held.contains_key(&one.to)
         });
-        reference.columns.push((cell(2), cell(3)));
+        holding.extend(more.copied());
     }
-    Ok(found.into_values().collect())
+    held
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_stays_holds_its_forebears_and_rows_that_go_together_do_not() {
+        let id = Uuid::from_u128;
+        let own = |to, by| Reference {
+            to: id(to),
+            by: Some(id(by)),
+            own: true,
+            at: 0,
+        };
+        // 1 ← 2 ← 3, 4 ← 5, and a row of another table refers to 3, whatever its id
+        let foreign = Reference {
+            to: id(3),
+            by: Some(id(5)),
+            own: false,
+            at: 1,
+        };
+        let references = [own(1, 2), own(2, 3), own(4, 5), foreign];
+        let going: Vec<Uuid> = (1..=5).map(id).collect();
+        let held = held(&references, &going);
+        assert_eq!(held, HashMap::from([(id(1), 0), (id(2), 0), (id(3), 1)]));
+    }
 }

@@ -6,7 +6,7 @@ use crate::support::{Engine, Project, quarantine_dump};
 
 const ENGINES: [Engine; 2] = [Engine::Postgres, Engine::Sqlite];
 
-fn nodes(engine: Engine) -> Project {
+pub(super) fn nodes(engine: Engine) -> Project {
     let project = Project::between(
         engine,
         "create table node(id integer primary key, parent_id integer, bad integer not null);

@@ -8,10 +8,10 @@ use uuid::Uuid;
 use super::image::differences;
 use super::{Portion, TakenBack, Undoing, inserted};
 use crate::commit::CommitError;
-use crate::db::{DbError, Engine, ErrorKind, Session, TableName, ident};
+use crate::db::{DbError, Engine, ErrorKind, Session, TableName};
 use crate::row::Rows;
 use crate::state::{Entry, Outcome};
-use crate::target::{Found, Lookup, find};
+use crate::target::{Destination, Found, Lookup, Reference, find, held, referred};
 
 /// Ids per statement.
 pub(super) const IDS_PER_QUERY: usize = 5_000;
@@ -23,24 +23,68 @@ pub struct Kept {
     pub key: String,
     /// The target row.
     pub id: Uuid,
-    /// `edited` or `referenced`.
+    /// `edited`, `referenced`, or `refused`: the target does not take the row as it was.
     pub why: &'static str,
-    /// The table that refers to it.
+    /// The table that refers to it, or the constraint that refuses it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// Its table, when it is not the rule's own: a profile or an account that came along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
 }
 
-/// In a rehearsal: by table, the rows that would be gone by now.
-pub type Would = HashMap<TableName, HashSet<Uuid>>;
+/// In a rehearsal: by table, what would have become of rows by now.
+#[derive(Clone, Debug, Default)]
+pub struct Would(HashMap<TableName, Foreseen>);
+
+/// Rows of a table that a rehearsal has been through.
+#[derive(Clone, Debug, Default)]
+struct Foreseen {
+    /// They would be gone.
+    gone: HashSet<Uuid>,
+    /// These columns of them would be as before.
+    changed: HashMap<Uuid, Vec<String>>,
+}
+
+impl Would {
+    /// True when rows of this table count otherwise than they stand there.
+    pub(super) fn knows(&self, table: &TableName) -> bool {
+        self.0.contains_key(table)
+    }
+
+    /// These rows would be gone.
+    pub(super) fn take(&mut self, table: &TableName, ids: &[Uuid]) {
+        let foreseen = self.0.entry(table.clone()).or_default();
+        foreseen.gone.extend(ids);
+    }
+
+    /// The reference would be there no more.
+    pub(super) fn lifts(&self, what: &[Referrer], reference: &Reference) -> bool {
+        let (table, key) = &what[reference.at];
+        let Some((foreseen, by)) = self.0.get(table).zip(reference.by) else {
+            return false;
+        };
+        let changed = foreseen.changed.get(&by);
+        foreseen.gone.contains(&by)
+            || changed.is_some_and(|columns| columns.iter().any(|c| key.columns.contains(c)))
+    }
+}
+
+/// A table that refers to the rows in question, by which key.
+pub(super) type Referrer = (TableName, crate::catalog::ForeignKey);
 
 /// The rows of a transaction.
 pub(super) struct Sorted {
     /// To be deleted.
     pub(super) remove: Vec<Uuid>,
-    /// To be given their before-image.
+    /// To be given their before-image, in the order in which that can be done.
     pub(super) images: Vec<(Uuid, Value)>,
-    /// Those rows as they are.
+    /// To be put in again as they were.
+    pub(super) back: Vec<(Uuid, Value)>,
+    /// The rows as they are.
     pub(super) found: Found,
+    /// Source keys.
+    keys: HashMap<Uuid, String>,
     gone: u64,
     kept: Vec<Kept>,
     removed: HashSet<Uuid>,
@@ -49,11 +93,31 @@ pub(super) struct Sorted {
 
 impl Sorted {
     pub(super) fn told(&self) -> TakenBack {
+        let mut kept = self.kept.clone();
+        kept.sort_by(|a, b| (a.key.len(), &a.key).cmp(&(b.key.len(), &b.key)));
         TakenBack {
-            removed: self.remove.len() as u64,
-            restored: self.images.len() as u64,
+            removed: self.removed.clone(),
+            restored: self.images.iter().map(|(id, _)| *id).collect(),
+            returned: self.back.iter().map(|(id, _)| *id).collect(),
+            people: 0,
             gone: self.gone,
-            kept: self.kept.clone(),
+            kept,
+        }
+    }
+
+    /// The target does not take these rows as they were: they stay as they are.
+    pub(super) fn refused(&mut self, refused: &HashMap<Uuid, DbError>) {
+        self.images.retain(|(id, _)| !refused.contains_key(id));
+        self.back.retain(|(id, _)| !refused.contains_key(id));
+        for (id, error) in refused {
+            self.kept.push(Kept {
+                key: self.keys.get(id).cloned().unwrap_or_default(),
+                id: *id,
+                why: "refused",
+                by: error.constraint.clone(),
+                table: None,
+            });
+            self.stays.insert(*id);
         }
     }
 
@@ -81,6 +145,13 @@ impl Sorted {
     pub(super) fn keeps_new(&self, entry: &Entry) -> bool {
         inserted(entry).iter().any(|id| self.stays.contains(id))
     }
+
+    /// The source keys of rows that are there again.
+    pub(super) fn returned(&self) -> HashSet<&str> {
+        let back = self.back.iter();
+        back.filter_map(|(id, _)| self.keys.get(id).map(String::as_str))
+            .collect()
+    }
 }
 
 /// Ids as SQL.
@@ -89,29 +160,40 @@ pub(super) fn list(ids: &[Uuid]) -> String {
     ids.join(",")
 }
 
-/// Reads and locks the rows, and decides. `would`: nothing is locked, and rows that an earlier step would have
-/// taken out do not count as references.
+/// Reads and locks the rows, and decides. `would`: nothing is locked, and what an earlier step would have done
+/// counts as done.
 pub(super) async fn sort(
     session: &mut Session,
     what: &Undoing,
     portions: &[Portion<'_>],
-    would: Option<&mut Would>,
+    mut would: Option<&mut Would>,
 ) -> Result<Sorted, CommitError> {
-    let mut keys: HashMap<Uuid, &str> = HashMap::new();
+    let mut keys: HashMap<Uuid, String> = HashMap::new();
     let mut fresh: Vec<Uuid> = Vec::new();
     let mut images: HashMap<Uuid, Value> = HashMap::new();
+    // as the newest change is taken back first, so the last row of a chunk goes first
+    let mut order: Vec<Uuid> = Vec::new();
+    let mut taken: Vec<(Uuid, Value)> = Vec::new();
     for portion in portions {
         let chunk = portion.line.chunk;
-        let mut before: HashMap<Uuid, Value> = HashMap::new();
-        for (id, image) in what.state.images_of(session, chunk, &what.target).await? {
-            before.entry(id).or_insert(image);
+        let before = what.state.images_of(session, chunk, &what.target).await?;
+        if portion.line.withdrawn {
+            keys.extend(what.state.stood(session, chunk).await?);
+            taken.extend(before);
+            continue;
         }
-        for entry in &portion.entries {
+        let mut by_id: HashMap<Uuid, Value> = HashMap::new();
+        for (id, image) in before {
+            by_id.entry(id).or_insert(image);
+        }
+        for entry in portion.entries.iter().rev() {
             for id in &entry.ids {
-                keys.insert(*id, &entry.key);
+                keys.insert(*id, entry.key.clone());
                 // portions go from the newest chunk to the oldest, whose image is the one that counts
-                if let Some(image) = before.remove(id) {
-                    images.insert(*id, image);
+                if let Some(image) = by_id.remove(id) {
+                    if images.insert(*id, image).is_none() {
+                        order.push(*id);
+                    }
                 } else if inserted(entry).contains(id) {
                     fresh.push(*id);
                 }
@@ -121,8 +203,10 @@ pub(super) async fn sort(
     for id in &fresh {
         images.remove(id);
     }
-    let all: Vec<Uuid> = fresh.iter().chain(images.keys()).copied().collect();
-    let there = lock(session, what, &all, would.is_none()).await?;
+    order.retain(|id| images.contains_key(id));
+    let back = taken.iter().map(|(id, _)| id);
+    let all: Vec<Uuid> = fresh.iter().chain(&order).chain(back).copied().collect();
+    let there = lock(session, &what.to, &all, would.is_none()).await?;
     let ours = what.state.wrote_to(session, &what.target).await?;
     let edited = |id: &Uuid| match (&ours, there.get(id)) {
         (Some(ours), Some(xmin)) => !ours.wrote(xmin.as_deref()),
@@ -131,13 +215,11 @@ pub(super) async fn sort(
     let mut kept = Vec::new();
     let mut keep = |id: Uuid, why, by: Option<&TableName>| {
         kept.push(Kept {
-            key: keys
-                .get(&id)
-                .map(|key| (*key).to_owned())
-                .unwrap_or_default(),
+            key: keys.get(&id).cloned().unwrap_or_default(),
             id,
             why,
             by: by.map(ToString::to_string),
+            table: None,
         });
     };
     let mut remove: Vec<Uuid> = Vec::new();
@@ -151,10 +233,14 @@ pub(super) async fn sort(
             remove.push(id);
         }
     }
-    let mut restore = Vec::new();
-    let changed: Vec<Uuid> = images.keys().copied().collect();
+    let changed = order.iter().chain(taken.iter().map(|(id, _)| id));
+    let changed: Vec<Uuid> = changed.copied().collect();
     let found = find(session, &what.to, &Lookup::Ids(changed)).await?;
-    for (id, image) in images {
+    let mut restore = Vec::new();
+    for id in order {
+        let Some(image) = images.remove(&id) else {
+            continue;
+        };
         let as_it_was =
             found.row(id).is_some() && differences(&what.to, &found, id, &image).is_empty();
         if as_it_was {
@@ -165,6 +251,15 @@ pub(super) async fn sort(
             keep(id, "edited", None);
         } else {
             restore.push((id, image));
+        }
+    }
+    let mut back = Vec::new();
+    for (id, image) in taken {
+        if found.row(id).is_none() {
+            back.push((id, image));
+        } else if !differences(&what.to, &found, id, &image).is_empty() {
+            // somebody has put another one in its place
+            keep(id, "edited", None);
         }
     }
     if gone > 0 && what.to.table.row_security {
@@ -179,47 +274,58 @@ pub(super) async fn sort(
         .with_hint("undo as the table's owner, who sees all of its rows")
         .into());
     }
-    let held = referenced(session, what, &remove, would.as_deref()).await?;
+    let named = |table: &TableName| would.as_ref().is_some_and(|would| would.knows(table));
+    let mut references = referred(session, &what.to, &what.referrers, &remove, named).await?;
+    if let Some(would) = &would {
+        references.retain(|one| !would.lifts(&what.referrers, one));
+    }
+    let held = held(&references, &remove);
     for id in &remove {
-        if let Some(by) = held.get(id) {
-            keep(*id, "referenced", Some(by));
+        if let Some(at) = held.get(id) {
+            keep(*id, "referenced", Some(&what.referrers[*at].0));
         }
     }
     remove.retain(|id| !held.contains_key(id));
-    if let Some(would) = would {
-        let taken = would.entry(what.to.table.name.clone()).or_default();
-        taken.extend(&remove);
+    if let Some(would) = &mut would {
+        would.take(&what.to.table.name, &remove);
+        let foreseen = would.0.entry(what.to.table.name.clone()).or_default();
+        for (id, image) in &restore {
+            let columns = differences(&what.to, &found, *id, image).into_iter();
+            let columns = columns.map(|at| what.to.table.columns[at].name.clone());
+            foreseen.changed.entry(*id).or_default().extend(columns);
+        }
     }
-    kept.sort_by(|a, b| (a.key.len(), &a.key).cmp(&(b.key.len(), &b.key)));
     Ok(Sorted {
         removed: remove.iter().copied().collect(),
         stays: kept.iter().map(|kept| kept.id).collect(),
         remove,
         images: restore,
+        back,
         found,
+        keys,
         gone,
         kept,
     })
 }
 
 /// The rows that are there, with the transaction that wrote them last. A locked row gets no new reference.
-async fn lock(
+pub(super) async fn lock(
     session: &mut Session,
-    what: &Undoing,
+    to: &Destination,
     ids: &[Uuid],
     lock: bool,
 ) -> Result<HashMap<Uuid, Option<String>>, DbError> {
-    let (xmin, share) = match what.to.engine {
+    let (xmin, share) = match to.engine {
         Engine::Postgres if lock => ("xmin::text", " for update"),
         Engine::Postgres => ("xmin::text", ""),
         Engine::Sqlite => ("null", ""),
     };
-    let id = what.to.id_column();
+    let id = to.id_column();
     let mut there = HashMap::new();
     for ids in ids.chunks(IDS_PER_QUERY) {
         let sql = format!(
             "select {id}, {xmin} from {} where {id} in ({}){share}",
-            what.to.sql(),
+            to.sql(),
             list(ids)
         );
         let rows = session.query(&sql).await?;
@@ -231,77 +337,6 @@ async fn lock(
         }
     }
     Ok(there)
-}
-
-/// Rows that somebody refers to who stays, with the table that does.
-async fn referenced(
-    session: &mut Session,
-    what: &Undoing,
-    ids: &[Uuid],
-    would: Option<&Would>,
-) -> Result<HashMap<Uuid, TableName>, DbError> {
-    let mut held: HashMap<Uuid, TableName> = HashMap::new();
-    let going: HashSet<Uuid> = ids.iter().copied().collect();
-    let mut own: Vec<(Uuid, Uuid)> = Vec::new();
-    let engine = what.to.engine;
-    for (child, key) in &what.referrers {
-        let itself = child.sql(engine) == what.to.sql();
-        let leaving = would.and_then(|would| would.get(child));
-        let which = if itself || leaving.is_some() {
-            // tables of rules have the column that the rule's rows are known by
-            format!("r.{}", child_id(session, child).await?)
-        } else {
-            "null".to_owned()
-        };
-        let pairs: Vec<String> = key
-            .columns
-            .iter()
-            .zip(&key.ref_columns)
-            .map(|(column, of)| format!("r.{} = t.{}", ident(column), ident(of)))
-            .collect();
-        for ids in ids.chunks(IDS_PER_QUERY) {
-            let sql = format!(
-                "select distinct t.{id}, {which} from {} t join {} r on {} where t.{id} in ({})",
-                what.to.sql(),
-                child.sql(engine),
-                pairs.join(" and "),
-                list(ids),
-                id = what.to.id_column(),
-            );
-            let rows = session.query(&sql).await?;
-            for row in 0..rows.len() {
-                let Some(parent) = uuid(&rows, row, 0) else {
-                    continue;
-                };
-                match uuid(&rows, row, 1) {
-                    Some(by) if itself && going.contains(&by) => own.push((parent, by)),
-                    Some(by) if leaving.is_some_and(|gone| gone.contains(&by)) => {}
-                    _ => {
-                        held.entry(parent).or_insert_with(|| child.clone());
-                    }
-                }
-            }
-        }
-    }
-    // a row that stays holds its parents in the same table
-    loop {
-        let more: Vec<Uuid> = own
-            .iter()
-            .filter(|(parent, by)| held.contains_key(by) && !held.contains_key(parent))
-            .map(|(parent, _)| *parent)
-            .collect();
-        if more.is_empty() {
-            return Ok(held);
-        }
-        held.extend(more.into_iter().map(|id| (id, what.to.table.name.clone())));
-    }
-}
-
-/// The quoted name of a table's uuid key, or NULL for a table without one.
-async fn child_id(session: &mut Session, child: &TableName) -> Result<String, DbError> {
-    let shape = crate::catalog::table(session, child).await?;
-    let id = shape.as_ref().and_then(|shape| shape.id_column());
-    Ok(id.map_or_else(|| "ctid".to_owned(), |id| ident(&id.name)))
 }
 
 fn uuid(rows: &Rows, row: usize, column: usize) -> Option<Uuid> {

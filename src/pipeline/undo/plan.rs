@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Undo;
 use crate::catalog::{Rights, referrers, table};
-use crate::commit::{Tracking, Undoing, tracking};
+use crate::commit::{MadeTable, Tracking, Undoing, tracking};
 use crate::db::{Engine, Session, TableName};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::pipeline::RunError;
@@ -13,12 +13,13 @@ use crate::state::{Kind, Part, RunRecord, SegmentRecord, State, host_name, os_us
 use crate::target::Destination;
 
 /// Segments whose chunks list the ids that they inserted and keep images of what they changed.
-const KNOWN: [Kind; 5] = [
+const KNOWN: [Kind; 6] = [
     Kind::Pass,
     Kind::Sweep,
     Kind::Trial,
     Kind::Procedure,
     Kind::Retry,
+    Kind::Sync,
 ];
 
 /// The tables of the run that was asked for, the last one first.
@@ -100,16 +101,10 @@ pub(super) async fn undoing(
         ))
         .into());
     };
-    let Rights { update, delete, .. } = to.table.rights;
-    if !(asked.dry_run || update && delete) {
-        return Err(Diagnostic::error(format!(
-            "this role may not take rows out of `{name}`; nothing of it was written"
-        ))
-        .hint(format!(
-            "undo as the owner of the table, or: grant update, delete on {name} to the role, until it is done"
-        ))
-        .into());
-    }
+    let back = part.kinds.iter().any(|kind| kind == Kind::Sync.word());
+    may_change(&to, asked, back, "")?;
+    let made = made(state, session, part, asked).await?;
+    let namespace = state.stored_namespace(session).await?.unwrap_or_default();
     Ok(Undoing {
         state,
         run: 0,
@@ -117,12 +112,68 @@ pub(super) async fn undoing(
         segment: 0,
         undone: asked.run,
         rule: part.rule.clone(),
-        pass: part.pass,
         target: part.target.clone(),
         referrers: referrers(session, &name).await?,
         mappings: Tracking::look(session, tracking::MAPPINGS).await?.known(),
         to,
+        made,
+        namespace,
     })
+}
+
+/// Refuses a role that may not do it, before anything is written. `back`: rows may have to be put in again; `what`
+/// else than the rule's table it is about.
+fn may_change(to: &Destination, asked: &Undo, back: bool, what: &str) -> Result<(), RunError> {
+    let Rights {
+        insert,
+        update,
+        delete,
+        ..
+    } = to.table.rights;
+    let name = &to.table.name;
+    if asked.dry_run || update && delete && (insert || !back) {
+        return Ok(());
+    }
+    let insert = if back { "insert, " } else { "" };
+    Err(Diagnostic::error(format!(
+        "this role may not take rows out of `{name}`{what}; nothing of it was written"
+    ))
+    .hint(format!(
+        "undo as the owner of the table, or: grant {insert}update, delete on {name} to the role, until it is done"
+    ))
+    .into())
+}
+
+/// The tables that the run made people in, in the order in which they go: profiles refer to accounts.
+async fn made(
+    state: State,
+    session: &mut Session,
+    part: &Part,
+    asked: &Undo,
+) -> Result<Vec<MadeTable>, RunError> {
+    let mut entities = state.stated_tables(session, asked.run, &part.rule).await?;
+    entities.retain(|entity| *entity != part.target);
+    entities.sort_by_key(|entity| match entity.as_str() {
+        "auth.users" => 2,
+        "auth.identities" => 1,
+        _ => 0,
+    });
+    let mut made = Vec::new();
+    for entity in entities {
+        let name = TableName::parse(&entity);
+        let shape = table(session, &name).await?;
+        let to =
+            shape.and_then(|shape| Destination::new(None, &[], Arc::new(shape), state.engine()));
+        if let Some(to) = to {
+            may_change(&to, asked, false, ", where the run made people")?;
+            made.push(MadeTable {
+                entity,
+                to,
+                referrers: referrers(session, &name).await?,
+            });
+        }
+    }
+    Ok(made)
 }
 
 /// The segment of an undo: `run N` stands where others name the snapshot that they read.
