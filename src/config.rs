@@ -218,6 +218,18 @@ pub fn failpoint() -> Option<String> {
     }
 }
 
+/// The words of the statement that a test wants its failpoint at.
+#[cfg(feature = "failpoints")]
+pub fn failpoint_at() -> Option<String> {
+    std::env::var("RUNNER_FAILPOINT_STATEMENT").ok()
+}
+
+/// The file that gets a line for each point that is passed.
+#[cfg(feature = "failpoints")]
+pub fn failpoint_trace() -> Option<String> {
+    std::env::var("RUNNER_FAILPOINT_TRACE").ok()
+}
+
 /// What the failpoint `mutant.sql` runs inside a chunk's transaction.
 #[cfg(feature = "failpoints")]
 pub fn failpoint_statement() -> Option<String> {

@@ -11,6 +11,7 @@ mod classify_sqlite;
 mod error;
 mod failpoint;
 mod name;
+mod points;
 mod pooler;
 mod postgres;
 mod quote;
@@ -27,8 +28,9 @@ pub use crate::config::Engine;
 pub use begin::{begin_sql, begin_waiting};
 pub use cancel::Canceller;
 pub use error::{DbError, DbProblem, ErrorKind};
-pub use failpoint::{Action, failpoint};
+pub use failpoint::{Action, failpoint, point};
 pub use name::TableName;
+pub use points::{MUTANTS, POINTS};
 pub(crate) use quote::hex;
 pub use quote::{bytes_literal, ident, key_tuple, literal, literal_list, typed_literal};
 pub use session::{CONNECT_LIMIT, STATEMENT_LIMIT, Session};
@@ -54,6 +56,15 @@ impl Role {
         match self {
             Self::Source => "source",
             Self::TargetReader | Self::TargetWriter => "target",
+        }
+    }
+
+    /// The points that each of its waits comes by: connecting, asking, answered.
+    fn points(self) -> [&'static str; 3] {
+        match self {
+            Self::Source => ["source.connect", "source.ask", "source.answered"],
+            Self::TargetReader => ["reader.connect", "reader.ask", "reader.answered"],
+            Self::TargetWriter => ["writer.connect", "writer.ask", "writer.answered"],
         }
     }
 }

@@ -49,7 +49,7 @@ use uuid::Uuid;
 
 use crate::commit::Spent;
 use crate::config::Config;
-use crate::db::{Engine, Role, Session};
+use crate::db::{Engine, Role, Session, point};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::plan::{Job, Known, Step, order, unfilled};
 use crate::rule::{Rule, RuleSet};
@@ -317,7 +317,6 @@ pub async fn run(
     world.untrack(stopped).await;
     // a broken session at the end must not hide why it ended
     let sealed = world.seal().await;
-    crate::db::failpoint("run.finish");
     let ending = match &options.retry {
         _ if result.is_err() => Ending::Failed,
         Some(asked) => outcome.ending_of_retry(asked),
@@ -328,8 +327,10 @@ pub async fn run(
         Ok(()) => ("finished", ending.code()),
         Err(_) => ("failed", ending.code()),
     };
+    let reached = point("run.finish");
     let finished = claimed.claim.finish(state, status, exit).await;
     result?;
+    reached?;
     sealed?;
     finished?;
     Ok(outcome)
@@ -385,15 +386,11 @@ impl World<'_> {
     /// One hash over what this run wrote down, kept with it.
     async fn seal(&mut self) -> Result<(), RunError> {
         let (state, run) = (self.state, self.run);
+        point("run.seal")?;
         if let Some(writer) = &mut self.writer {
             let (root, chunks) = state.root(writer, run).await?;
             writer.write(&state.root_sql(run, &root, chunks)?).await?;
         }
         Ok(())
-    }
-
-    /// Runs a hook point that a test may kill the program at.
-    fn point(name: &str) {
-        crate::db::failpoint(name);
     }
 }

@@ -31,7 +31,7 @@ pub use render::{Format, Stamp, page, render, stamp_of, thousands, visible};
 pub use standing::{Standing, standings};
 pub use story::{Story, story};
 
-use crate::db::{Engine, Session};
+use crate::db::{Engine, Session, point};
 use crate::rule::RuleSet;
 use crate::state::{State, StateError};
 use crate::verify::{LIMITS, Limit};
@@ -142,6 +142,7 @@ pub async fn gather(
         })
         .await?;
     let gathered = gather_all(session, state, rules).await;
+    point("report.gathered")?;
     session.execute("rollback").await?;
     gathered
 }

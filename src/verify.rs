@@ -33,7 +33,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::db::{Engine, Role, Session};
+use crate::db::{Engine, Role, Session, point};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::plan::{Job, Step, order};
 use crate::rule::{Rule, RuleSet};
@@ -181,6 +181,7 @@ pub async fn verify(
     let mut beside = Session::open(url, Role::TargetReader).await.ok();
     let others = [&mut asked].into_iter().chain(&mut beside).collect();
     let target_snapshot = one_snapshot(&mut target, others).await?;
+    point("verify.snapshot")?;
     let api_roles = fitness::api_roles(&mut target).await?;
     let mut verification = Verification {
         api_roles: api_roles.clone(),
@@ -224,6 +225,7 @@ pub async fn verify(
         let mut proof = one(&mut world, &rule, applied).await?;
         outcome::held_against_folder(&mut proof, &rule, now);
         watcher.done(&proof);
+        point("verify.table")?;
         verification.tables.push(proof);
     }
     let through: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();

@@ -7,7 +7,7 @@ use self::driver::{Outcome, Tally, fresh, migrate, progress, random_fault};
 use crate::support::{Random, canonical_dump, quarantine_dump};
 
 mod driver;
-mod nine;
+pub(crate) mod nine;
 
 /// Small chunks, so that a small database has many places to be killed at.
 const BATCH_ROWS: i64 = 37;

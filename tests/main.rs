@@ -54,6 +54,7 @@ mod scale1;
 mod seed_classes;
 mod state;
 mod storage;
+mod struck;
 mod supabase;
 mod supabase_faults;
 mod support;

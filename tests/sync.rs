@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::support::{Db, Engine, Output, Project, canonical_dump, quarantine_dump};
 
-mod nine;
+pub(crate) mod nine;
 
 /// Where each row of a table lies and who wrote it: any write, even of the same values, shows.
 fn marks(target: &Db, table: &str) -> Vec<String> {

@@ -9,7 +9,7 @@ use crate::cli::exit::Failure;
 use crate::cli::screen::{self, Answer, count};
 use crate::cli::setup::{self, Global};
 use crate::cli::sink::Sink;
-use crate::db::{Engine, ErrorKind, Role, Session};
+use crate::db::{Engine, ErrorKind, Role, Session, point};
 use crate::diagnostic::Diagnostic;
 use crate::state::{HANDOVER, StateError, VERSION, begin_alone};
 
@@ -81,6 +81,7 @@ async fn export(global: &Global, args: &ExportArgs) -> Result<Answer, Failure> {
         for line in state.told(&mut session, table).await? {
             put(line)?;
         }
+        point("export.table")?;
     }
     let mut after = 0;
     loop {
@@ -149,6 +150,7 @@ async fn purge(global: &Global, args: &PurgeArgs) -> Result<Answer, Failure> {
         let _ = session.execute("rollback").await;
         return Err(refused(error));
     }
+    point("purge.commit")?;
     session.execute("commit").await?;
     session.close().await;
     if let (Some(namespace), false) = (namespace, global.json) {

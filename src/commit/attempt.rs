@@ -10,10 +10,10 @@ use super::defer::defer;
 use super::land::Landed;
 use super::people;
 use super::statements::{images, mappings, quarantine, refusal, stands_no_longer};
-use super::transaction::{begin, commit, lost, point};
+use super::transaction::{begin, commit, lost};
 use super::withdraw::{Leaving, withdraw};
 use crate::commit::{Batch, Changes, CommitError, Fate, Fates, Ledger, Turn, Writer};
-use crate::db::{DbError, Engine, ErrorKind, Session, hex};
+use crate::db::{DbError, Engine, ErrorKind, Session, hex, point};
 use crate::row::{OutRow, Reject};
 use crate::state::{ChunkRecord, CodeCounts, Counts};
 use crate::target::{Piece, guilty, insert, update_sql};
@@ -119,6 +119,7 @@ impl Writer {
             // an earlier chunk may be about to take the same row
             return Ok(None);
         }
+        point("chunk.adopted")?;
         reject(&mut fates, refused);
         let later = defer(&mut fates, ledger, batch);
         let (mut counts, mut codes, mut manifest) =
@@ -238,6 +239,7 @@ impl Writer {
         refused: &[(usize, Reject)],
         turn: &Turn,
     ) -> Result<(Vec<(usize, Reject)>, u64), CommitError> {
+        point("chunk.guilty")?;
         let session = self.session().await?;
         turn.at_work(session);
         begin(session, ledger, false).await?;

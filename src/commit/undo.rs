@@ -19,10 +19,10 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::land::{RETRY_FIRST, RETRY_FOR, jitter, may_pass};
-use super::transaction::{begin_run, commit, lost, point};
+use super::transaction::{begin_run, commit, lost};
 use crate::catalog::ForeignKey;
 use crate::commit::{CommitError, Writer};
-use crate::db::{DbError, Engine, ErrorKind, Session, TableName, hex, literal};
+use crate::db::{DbError, Engine, ErrorKind, Session, TableName, hex, literal, point};
 use crate::row::Key;
 use crate::state::{ChunkRecord, CodeCounts, Counts, Entry, Manifest, Outcome, State, UndoLine};
 use crate::target::Destination;
@@ -177,7 +177,9 @@ impl Writer {
         }
         point("chunk.fenced")?;
         let mut sorted = sort(session, what, portions, None).await?;
+        point("undo.sorted")?;
         remove(session, &what.to, &sorted.remove).await?;
+        point("undo.removed")?;
         restore(session, &what.to, &mut sorted, careful).await?;
         let people = made::sort(session, what, portions, None).await?;
         for (table, ids) in &people.remove {

@@ -1,7 +1,11 @@
 //! Named points at which a test kills or fails the program: `RUNNER_FAILPOINT=name[:nth][:action]`, where nth 0
-//! means every time.
+//! means every time. `points.rs` lists the names.
 //!
-//! Without the feature `failpoints` every point is an empty inline function.
+//! Points at a wait know the statement: `RUNNER_FAILPOINT_STATEMENT` counts only those whose words are these, and
+//! `RUNNER_FAILPOINT_TRACE` names a file that gets a line for each point that is passed, so that a test learns which
+//! there are. Without the feature `failpoints` every point is an empty inline function.
+
+use super::{DbError, ErrorKind};
 
 /// What a test asked for at a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,52 +20,125 @@ pub enum Action {
     LoseReplyRolledBack,
 }
 
-/// Passes a point. `kill` ends the process here as `kill -9` would.
-#[cfg(not(feature = "failpoints"))]
+/// Passes a point between two steps; an error is that of a broken connection.
 #[inline]
-pub fn failpoint(_name: &str) -> Action {
-    Action::Go
+pub fn point(name: &str) -> Result<(), DbError> {
+    match failpoint(name) {
+        Action::Go => Ok(()),
+        _ => Err(DbError::new(
+            ErrorKind::Lost,
+            "target",
+            "test: the connection broke",
+        )),
+    }
 }
 
 /// Passes a point. `kill` ends the process here as `kill -9` would.
-#[cfg(feature = "failpoints")]
+#[inline]
 pub fn failpoint(name: &str) -> Action {
-    use std::collections::HashMap;
+    at_statement(name, "")
+}
+
+/// Passes a point at which a statement is under way.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub(super) fn at_statement(_name: &str, _sql: &str) -> Action {
+    Action::Go
+}
+
+/// Passes a point at which a statement is under way.
+#[cfg(feature = "failpoints")]
+pub(super) fn at_statement(name: &str, sql: &str) -> Action {
+    asked::at(name, sql)
+}
+
+#[cfg(feature = "failpoints")]
+mod asked {
+    use std::io::Write;
     use std::sync::{Mutex, OnceLock, PoisonError};
 
-    static ASKED: OnceLock<Option<(String, u64, String)>> = OnceLock::new();
-    static PASSED: Mutex<Option<HashMap<String, u64>>> = Mutex::new(None);
+    use super::Action;
 
-    let asked = ASKED.get_or_init(|| {
-        let text = crate::config::failpoint()?;
-        let mut parts = text.split(':');
-        let name = parts.next()?.to_owned();
-        let nth = parts.next().and_then(|n| n.parse().ok()).unwrap_or(1);
-        Some((name, nth, parts.next().unwrap_or("kill").to_owned()))
-    });
-    let Some((wanted, nth, action)) = asked else {
-        return Action::Go;
-    };
-    if wanted != name {
-        return Action::Go;
+    /// How many words tell a statement from the others.
+    const WORDS: usize = 16;
+
+    /// What a test asked for, and how often its point was passed.
+    struct Asked {
+        point: Option<(String, u64, String)>,
+        statement: Option<String>,
+        trace: Option<Mutex<std::fs::File>>,
+        passed: Mutex<u64>,
     }
-    let mut passed = PASSED.lock().unwrap_or_else(PoisonError::into_inner);
-    let count = passed
-        .get_or_insert_default()
-        .entry(name.to_owned())
-        .or_default();
-    *count += 1;
-    if *nth != 0 && *count != *nth {
-        return Action::Go;
+
+    fn asked() -> &'static Asked {
+        static ASKED: OnceLock<Asked> = OnceLock::new();
+        ASKED.get_or_init(|| {
+            let point = crate::config::failpoint().and_then(|text| {
+                let mut parts = text.split(':');
+                let name = parts.next()?.to_owned();
+                let nth = parts.next().and_then(|n| n.parse().ok()).unwrap_or(1);
+                Some((name, nth, parts.next().unwrap_or("kill").to_owned()))
+            });
+            let trace = crate::config::failpoint_trace().and_then(|path| {
+                let mut file = std::fs::OpenOptions::new();
+                file.append(true).create(true).open(path).ok()
+            });
+            Asked {
+                point,
+                statement: crate::config::failpoint_at(),
+                trace: trace.map(Mutex::new),
+                passed: Mutex::new(0),
+            }
+        })
     }
-    match action.as_str() {
-        "error" => Action::Fail,
-        "lose-reply-committed" => Action::LoseReplyCommitted,
-        "lose-reply-rolled-back" => Action::LoseReplyRolledBack,
-        _ => {
-            #[cfg(unix)]
-            let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
-            std::process::abort()
+
+    pub(super) fn at(name: &str, sql: &str) -> Action {
+        let asked = asked();
+        if asked.point.is_none() && asked.trace.is_none() {
+            return Action::Go;
         }
+        let words = words(sql);
+        let tell = |mark: &str| {
+            if let Some(trace) = &asked.trace {
+                let mut trace = trace.lock().unwrap_or_else(PoisonError::into_inner);
+                let _ = writeln!(trace, "{mark}{name}\t{words}");
+            }
+        };
+        tell("");
+        let Some((wanted, nth, action)) = &asked.point else {
+            return Action::Go;
+        };
+        if wanted != name || asked.statement.as_ref().is_some_and(|s| *s != words) {
+            return Action::Go;
+        }
+        let mut passed = asked.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        *passed += 1;
+        if *nth != 0 && *passed != *nth {
+            return Action::Go;
+        }
+        tell("!");
+        match action.as_str() {
+            "error" => Action::Fail,
+            "lose-reply-committed" => Action::LoseReplyCommitted,
+            "lose-reply-rolled-back" => Action::LoseReplyRolledBack,
+            _ => {
+                #[cfg(unix)]
+                let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
+                std::process::abort()
+            }
+        }
+    }
+
+    /// The first words of a statement, without numbers and without anything in quotes: the same for every chunk.
+    fn words(sql: &str) -> String {
+        let unquoted: Vec<&str> = sql.split('\'').step_by(2).collect();
+        let unquoted = unquoted.join(" ");
+        let parts = unquoted.split(|c: char| !c.is_alphanumeric() && c != '_');
+        let mut words: Vec<&str> = parts
+            .filter(|word| word.starts_with(|c: char| c.is_alphabetic()))
+            .collect();
+        words.dedup();
+        words.truncate(WORDS);
+        words.join(" ")
     }
 }

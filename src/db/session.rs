@@ -10,6 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::begin::begin_sql;
 use super::classify::{Scene, classify, lost, timeout};
+use super::failpoint::{Action, at_statement};
 use super::postgres::{self, Copied, Described};
 use super::quote::ident;
 use super::seats::{Seat, explain};
@@ -37,6 +38,13 @@ pub struct Session {
     _seat: Seat,
 }
 
+/// Where a wait stands.
+#[derive(Clone, Copy)]
+enum Wait {
+    Ask = 1,
+    Answered = 2,
+}
+
 enum Link {
     Postgres(Box<PgConnection>),
     Sqlite(Box<SqliteConnection>),
@@ -51,7 +59,7 @@ impl std::fmt::Debug for Session {
 /// Runs `$call` on the connection under the session's limit and sorts its error. A macro, because
 /// the two drivers' calls share no type.
 macro_rules! guarded {
-    ($session:ident, $link:ident => $postgres:expr, $sqlite:expr) => {{
+    ($session:ident, $sql:expr, $link:ident => $postgres:expr, $sqlite:expr) => {{
         if $session.busy {
             return Err(lost(
                 "an earlier operation was given up half-way",
@@ -60,13 +68,19 @@ macro_rules! guarded {
         }
         $session.busy = true;
         let limit = $session.limit;
+        $session.pass(Wait::Ask, $sql)?;
         let done = match &mut $session.link {
             Link::Postgres($link) => tokio::time::timeout(limit, $postgres).await,
             Link::Sqlite($link) => tokio::time::timeout(limit, $sqlite).await,
         };
         match done {
             Err(_) => Err(timeout(limit.as_secs(), $session.scene())),
-            Ok(result) => $session.settle(result),
+            Ok(result) => {
+                if result.is_ok() {
+                    $session.pass(Wait::Answered, $sql)?;
+                }
+                $session.settle(result)
+            }
         }
     }};
 }
@@ -83,6 +97,9 @@ impl Session {
             connecting: true,
             reader: role != Role::TargetWriter,
         };
+        if at_statement(role.points()[0], "") != Action::Go {
+            return Err(scene.error(ErrorKind::Unreachable, "test: nobody answers"));
+        }
         let connect = async {
             Ok(match url.engine() {
                 Engine::Postgres => Link::Postgres(Box::new(postgres::open(url, role).await?)),
@@ -157,12 +174,12 @@ impl Session {
 
     /// Runs one statement and returns its rows as text. Without rows the columns are unknown (none).
     pub async fn query(&mut self, sql: &str) -> Result<Rows, DbError> {
-        guarded!(self, c => postgres::query(c, sql), sqlite::query(c, sql))
+        guarded!(self, sql, c => postgres::query(c, sql), sqlite::query(c, sql))
     }
 
     /// Runs one or more statements separated by `;`. Returns the rows affected by the last one.
     pub async fn execute(&mut self, sql: &str) -> Result<u64, DbError> {
-        guarded!(self, c => postgres::execute(c, sql), sqlite::execute(c, sql))
+        guarded!(self, sql, c => postgres::execute(c, sql), sqlite::execute(c, sql))
     }
 
     /// Runs statements that write in a transaction of their own.
@@ -232,7 +249,7 @@ impl Session {
         cap_bytes: usize,
     ) -> Result<Result<Rows, u64>, DbError> {
         let width = rows.columns().len();
-        let copied = guarded!(self, c =>
+        let copied = guarded!(self, select, c =>
             postgres::copy_out(c, select, rows, cap_bytes),
             sqlite::copy_out(c, select, rows, types, cap_bytes))?;
         match copied {
@@ -285,7 +302,7 @@ impl Session {
                     table.sql(Engine::Postgres),
                     names.join(", ")
                 );
-                guarded!(self, c =>
+                guarded!(self, &statement, c =>
                     postgres::copy_in(c, &statement, lines),
                     none(c))?
             }
@@ -311,7 +328,7 @@ impl Session {
         &mut self,
         select: &str,
     ) -> Result<Vec<Described>, DbError> {
-        guarded!(self, c => postgres::describe(c, select), none(c))
+        guarded!(self, select, c => postgres::describe(c, select), none(c))
     }
 
     /// Columns of a select and the table columns they come from.
@@ -319,7 +336,7 @@ impl Session {
         &mut self,
         select: &str,
     ) -> Result<Vec<(String, Option<(String, String)>)>, DbError> {
-        guarded!(self, c => none(c), sqlite::describe(c, select))
+        guarded!(self, select, c => none(c), sqlite::describe(c, select))
     }
 
     /// Statements of a SQLite session end when `asked` becomes true.
@@ -327,7 +344,7 @@ impl Session {
         &mut self,
         asked: Arc<std::sync::atomic::AtomicBool>,
     ) -> Result<(), DbError> {
-        guarded!(self, c => none(c), sqlite::end_when(c, asked))
+        guarded!(self, "", c => none(c), sqlite::end_when(c, asked))
     }
 
     /// Inserts with bound values.
@@ -336,7 +353,7 @@ impl Session {
         sql: &Arc<str>,
         values: sqlx::sqlite::SqliteArguments,
     ) -> Result<u64, DbError> {
-        guarded!(self, c =>
+        guarded!(self, sql, c =>
             none(c),
             sqlite_copy::insert(c, sql, values))
     }
@@ -358,6 +375,14 @@ impl Session {
             place: &self.place,
             connecting: false,
             reader: self.role != Role::TargetWriter,
+        }
+    }
+
+    /// Passes a point of a wait. The session is busy then, so what breaks here stays broken.
+    fn pass(&self, wait: Wait, sql: &str) -> Result<(), DbError> {
+        match at_statement(self.role.points()[wait as usize], sql) {
+            Action::Go => Ok(()),
+            _ => Err(lost("test: it broke", self.scene())),
         }
     }
 

@@ -64,7 +64,7 @@ pub(super) fn start(
     };
     let work = move |sampler: &mut Option<Sampler>, judge: &mut Judge, asked: Asked| {
         let answer = batch(judge, &rule, &mut budget, sampler.as_mut(), asked);
-        crate::db::failpoint("script.judged");
+        crate::db::point("script.judged")?;
         answer
     };
     let end = |sampler: Option<Sampler>| sampler.map(|sampler| sampler.lines());

@@ -7,6 +7,7 @@ use super::flow::Flowed;
 use super::gate::{self, Gate};
 use super::mode::{Mode, of};
 use super::{Event, RuleOutcome, RunError, What, World, table};
+use crate::db::point;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Job, Step};
 use crate::rule::Rule;
@@ -107,7 +108,7 @@ async fn pass_of(
     });
     let mut segment = segment(world, job, pass, expected.unwrap_or(0) as i64);
     if !world.options.dry_run {
-        World::point("gate.before");
+        point("gate.before")?;
         let rows = expected.unwrap_or(0);
         gate::before(world, Gate::of_job(job), rows, rows).await?;
         world.open(rule, &mut segment, fresh && pass > 1).await?;
@@ -131,7 +132,7 @@ async fn pass_of(
     if flowed.interrupted {
         return Ok(());
     }
-    World::point("gate.after");
+    point("gate.after")?;
     outcome.problems = gate::after(world, Gate::of_job(job), pass, &segment).await?;
     world.close(&segment).await
 }

@@ -9,9 +9,9 @@ use tokio::sync::{Semaphore, mpsc};
 use super::flow::Reading;
 use super::judge::{self, Asked};
 use super::mode::Gap;
-use super::{RunError, Stop, World};
+use super::{RunError, Stop};
 use crate::commit::{InFlight, Spent};
-use crate::db::Session;
+use crate::db::{Session, point};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Known, Wants};
 use crate::row::{Key, Rows};
@@ -82,7 +82,7 @@ impl Reader<'_> {
                 let Some(page) = page.map_err(|e| page_failed(self.rule, self.query, e))? else {
                     break;
                 };
-                World::point("page.read");
+                point("page.read")?;
                 let span = Span {
                     no,
                     lo: page.lo,
@@ -163,7 +163,7 @@ impl Reader<'_> {
             .wants
             .fetch(&rows, self.source.session(), self.target, self.known)
             .await?;
-        World::point("page.lookups");
+        point("page.lookups")?;
         let inputs = judge::inputs(self.wants, &rows, &answers);
         let spent = Spent {
             read: asking.duration_since(turn.begun),

@@ -15,7 +15,7 @@ use super::judge::Budget;
 use super::table::{budget, ledger, record};
 use super::{Event, RuleOutcome, RunError, What, World, procedure, second, sync};
 use crate::commit::{Decided, Prior};
-use crate::db::{Session, TableName};
+use crate::db::{Session, TableName, point};
 use crate::plan::Step;
 use crate::row::Key;
 use crate::rule::{Rule, RuleSet};
@@ -153,6 +153,7 @@ pub(super) async fn run(
         if keys.is_empty() {
             break;
         }
+        point("retry.due")?;
         asked.extend(keys.iter().cloned());
         let opened = if let Some(opened) = &segment {
             opened.clone()
@@ -207,7 +208,7 @@ pub(super) async fn run(
             all.interrupted = true;
             return Ok(all);
         }
-        World::point("gate.after");
+        point("gate.after")?;
         outcome.problems = gate::after(world, Gate::of(step), pass, &segment).await?;
         world.close(&segment).await?;
         all.decided = decided(world, &rule, pass, first_chunk).await?;
@@ -239,7 +240,7 @@ async fn open(
     let mut segment = record(world, step, pass, Kind::Retry, counts);
     if !world.options.dry_run {
         world.open(&rule, &mut segment, false).await?;
-        World::point("segment.open");
+        point("segment.open")?;
     }
     Ok(segment)
 }

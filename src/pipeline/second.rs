@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::{RunError, World};
 use crate::commit::{Batch, CommitError, Ledger, Spent, Writer};
+use crate::db::point;
 use crate::diagnostic::Diagnostic;
 use crate::plan::Step;
 use crate::row::{Judged, Key, Reject, Stage, Verdict};
@@ -78,6 +79,7 @@ pub(super) async fn run(
     let change = world
         .state
         .settle_later_sql(rule, &table, &id, &to.column(column), &lost)?;
+    point("second.settle")?;
     let chunk = world.next_chunk;
     world.next_chunk += 1;
     let mut writer = Writer::new(world.config.target()?.clone());

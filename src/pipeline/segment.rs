@@ -1,7 +1,7 @@
 //! Opening and closing a segment: what belongs to it goes in one transaction with it.
 
 use super::{RunError, World};
-use crate::db::begin_sql;
+use crate::db::{begin_sql, point};
 use crate::rule::Rule;
 use crate::state::SegmentRecord;
 
@@ -45,6 +45,7 @@ impl World<'_> {
         }
         state.open_segment(writer, segment).await?;
         self.track(segment).await?;
+        point("segment.begin")?;
         if let Some(writer) = &mut self.writer {
             writer.execute("commit").await?;
         }
@@ -62,6 +63,7 @@ impl World<'_> {
         if let Some(line) = self.control.line.take() {
             writer.execute(&line.complete_sql(state, segment)?).await?;
         }
+        point("segment.close")?;
         writer.execute("commit").await?;
         Ok(())
     }

@@ -12,6 +12,7 @@ use super::judge::Budget;
 use super::table::{ledger, record};
 use super::{Event, RunError, World, procedure, second};
 use crate::commit::{Batch, Prior, Writer};
+use crate::db::point;
 use crate::plan::Step;
 use crate::row::Key;
 use crate::state::{Account, Kind, Span};
@@ -29,6 +30,7 @@ pub(super) async fn run(
     let rule = step.rule.clone();
     let (base, read) = world.source.counts(&step.query).await?;
     let fresh = new_keys(world, step, pass).await?;
+    point("sweep.keys")?;
     let filtered = base as i64 - read as i64;
     if fresh.is_empty() && filtered == account.counts.filtered {
         return Ok(Flowed::default());

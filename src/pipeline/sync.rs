@@ -17,6 +17,7 @@ use super::flow::Flowed;
 use super::retry::bare;
 use super::{RunError, World};
 use crate::commit::{Before, Ledger, Prior};
+use crate::db::point;
 use crate::plan::Step;
 use crate::row::Key;
 use crate::rule::Rule;
@@ -162,6 +163,7 @@ pub(super) async fn compare(
     let rows = why(world, step, &ledger, keys, |key| verdicts.get(key).copied()).await?;
     standing.extend(rows);
     standing.sort();
+    point("sync.standing")?;
     let sql = state.standing_sql(rule, world.run, &standing)?;
     if let Some(writer) = &mut world.writer {
         writer.write(&sql).await?;

@@ -9,6 +9,7 @@ use super::judge::Budget;
 use super::mode::{Mode, gaps, of};
 use super::{Event, RuleOutcome, RunError, What, World, procedure, retry, second, sweep, sync};
 use crate::commit::{Ledger, Masker, Prior};
+use crate::db::point;
 use crate::diagnostic::Diagnostic;
 use crate::plan::Step;
 use crate::row::Key;
@@ -150,11 +151,11 @@ async fn through(
         }
         return Ok(flowed);
     }
-    World::point("gate.before");
+    point("gate.before")?;
     gate::before(world, Gate::of(step), base, read).await?;
     let mut segment = record(world, step, pass, kind, (base, read));
     world.open(&rule, &mut segment, fresh && pass > 1).await?;
-    World::point("segment.open");
+    point("segment.open")?;
     if procedure::before(world, step, &segment).await? {
         return Ok(procedure::stopped());
     }
@@ -170,6 +171,7 @@ async fn through(
     .await?;
     if syncing {
         sync::remember(world, &rule, pass, &mut prior).await?;
+        point("sync.remember")?;
     }
     let ledger = Arc::new(ledger(world, step, segment.id, pass, Kind::Pass, prior));
     let mut flowed = flow(
@@ -189,10 +191,10 @@ async fn through(
         return Ok(flowed);
     }
     if syncing {
-        World::point("sync.compare");
+        point("sync.compare")?;
         outcome.synced = Some(sync::compare(world, step, ledger, pass).await?);
     }
-    World::point("gate.after");
+    point("gate.after")?;
     outcome.problems = gate::after(world, Gate::of(step), pass, &segment).await?;
     world.close(&segment).await?;
     Ok(flowed)

@@ -2,6 +2,7 @@
 
 use super::{Event, RunError, World};
 use crate::commit::{ControlLine, Tracking, tracking};
+use crate::db::point;
 use crate::state::SegmentRecord;
 
 /// `migration_control` of this run.
@@ -19,6 +20,7 @@ pub(super) async fn begin(world: &mut World<'_>) -> Result<(), RunError> {
     let Some(writer) = &mut world.writer else {
         return Ok(());
     };
+    point("run.claimed")?;
     for name in [tracking::MAPPINGS, tracking::CONTROL] {
         match Tracking::look(writer, name).await? {
             Tracking::Known(table) if name == tracking::CONTROL => {

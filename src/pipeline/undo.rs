@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{Event, RunError, Stop, Watcher};
 use crate::commit::{Kept, TakenBack, Tracking, Undoing, Would, Writer, tracking};
 use crate::config::Config;
-use crate::db::{Engine, Role, Session, begin_sql};
+use crate::db::{Engine, Role, Session, begin_sql, point};
 use crate::diagnostic::Diagnostic;
 use crate::state::{Claim, Part, SegmentRecord, State, StateError, UndoLine};
 use stretch::{Stretch, chunks, stretches};
@@ -143,14 +143,15 @@ pub async fn undo(
         }
         Err(error) => Err(error),
     };
-    crate::db::failpoint("run.finish");
     let (status, exit) = match &result {
         Ok(()) if undone.interrupted => ("interrupted", 130),
         Ok(()) => ("finished", 0),
         Err(_) => ("failed", 1),
     };
+    let reached = point("run.finish");
     let finished = claim.finish(state, status, exit).await;
     result?;
+    reached?;
     finished?;
     Ok(undone)
 }
@@ -222,7 +223,7 @@ async fn tables(
         let through = chunks(world, &one.what, lines, &mut one.back).await?;
         one.left -= usize::from(through);
         if one.left == 0 {
-            crate::db::failpoint("gate.after");
+            point("gate.after")?;
             world.close(&parts[*part], &one.segment).await?;
         }
         if one.left == 0 || world.stop.asked() {
@@ -274,7 +275,7 @@ async fn begin(
         writer.execute("commit").await?;
         (what.run, what.epoch, what.segment) = (*run, *epoch, segment.id);
     }
-    crate::db::failpoint("segment.open");
+    point("segment.open")?;
     Ok(Open {
         what,
         segment,
@@ -312,12 +313,14 @@ impl World<'_> {
         }
         writer.execute(&sql).await?;
         state.close_segment(writer, segment.id).await?;
+        point("undo.close")?;
         writer.execute("commit").await?;
         Ok(())
     }
 
     /// One hash over what this undo wrote down, kept with it.
     async fn seal(&mut self) -> Result<(), RunError> {
+        point("run.seal")?;
         if let Some((writer, run, _)) = &mut self.claimed {
             let (root, chunks) = self.state.root(writer, *run).await?;
             let sql = self.state.root_sql(*run, &root, chunks)?;

@@ -3,7 +3,7 @@
 use super::VerifyError;
 use super::outcome::{Check, TableProof, Verification};
 use crate::config::Config;
-use crate::db::{Role, Session, begin_sql};
+use crate::db::{Role, Session, begin_sql, point};
 use crate::state::{Claim, RunRecord, State, host_name, os_user};
 
 /// Keys named per class in a stored sentence.
@@ -67,6 +67,7 @@ pub async fn record(config: &Config, found: &Verification) -> Result<i64, Verify
     writer
         .execute(&state.root_sql(claim.run, &root, chunks)?)
         .await?;
+    point("record.commit")?;
     writer.execute("commit").await?;
     let exit = if found.differences() > 0 { 4 } else { 0 };
     let run = claim.run;

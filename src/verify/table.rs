@@ -16,7 +16,7 @@ use super::progress::{self, Clean, Counts, Progress};
 use super::read::Reader;
 use super::whole::Sums;
 use super::{VerifyError, World, extra, probe, whole};
-use crate::db::{Session, failpoint};
+use crate::db::{Session, point};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Known, Step, Wants};
 use crate::row::{Key, Verdict};
@@ -275,7 +275,7 @@ impl Comparison<'_, '_> {
             }
             self.watcher
                 .compared(&self.rule.name, chunk.keys.len() as u64);
-            failpoint("verify.compared");
+            point("verify.compared")?;
         }
         let Some(last) = self.ended.get() else {
             return Ok(());

@@ -96,7 +96,7 @@ fn anywhere(random: &mut Random, chunks: i64) -> Fault {
 }
 
 /// Every mapping and every line of progress, as far as two runs can agree in them.
-fn tracked(target: &Db) -> Vec<String> {
+pub(crate) fn tracked(target: &Db) -> Vec<String> {
     let mut lines = target.lines(
         "select entity_type, legacy_id, new_id, migration_batch like 'runner %', migrated_at is not null from migration_mappings order by 1, 2",
     );
@@ -113,7 +113,7 @@ fn tracked(target: &Db) -> Vec<String> {
 /// At any moment, also right after a kill: the mappings are the manifest's ids and the target's own legacy
 /// columns, one for one, and the newest line of each table says what the ledger says.
 #[track_caller]
-fn tracking_agrees(target: &Db, what: &str) {
+pub(crate) fn tracking_agrees(target: &Db, what: &str) {
     if target.one("select to_regclass('runner.chunk')") == "NULL" {
         return;
     }

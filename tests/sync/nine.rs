@@ -6,7 +6,7 @@ use crate::support::{Db, Engine, Project, Random, canonical_dump, quarantine_dum
 
 const SCALE: &str = "0.01";
 
-const TABLES: &[&str] = &[
+pub(crate) const TABLES: &[&str] = &[
     "brackets",
     "message_attachments",
     "order_cases",
@@ -19,7 +19,7 @@ const TABLES: &[&str] = &[
 ];
 
 /// What no rule sets.
-const VOLATILE: &[&str] = &[
+pub(crate) const VOLATILE: &[&str] = &[
     "updated_at",
     "brackets.created_at",
     "template_view_groups.created_at",
@@ -70,7 +70,7 @@ const INSERTS: &[&str] = &[
 ];
 
 /// Edits of the target, none of them in an amount that is reconciled.
-const EDITS: &[&str] = &[
+pub(crate) const EDITS: &[&str] = &[
     "update purchases set purchased_at = purchased_at + interval '1 day' where",
     "update technicians set last_name = 'Edited' where",
     "update brackets set name = 'Edited' where",
@@ -79,18 +79,23 @@ const EDITS: &[&str] = &[
 ];
 
 /// About one row of `share`, the same ones for the same numbers.
-fn some(random: &mut Random, share: u64) -> String {
+pub(crate) fn some(random: &mut Random, share: u64) -> String {
     let salt = random.next();
     format!("('x' || substr(md5(id::text || '{salt}'), 1, 8))::bit(32)::bigint % {share} = 0")
 }
 
-fn move_on(source: &Db, random: &mut Random) {
+pub(crate) fn move_on(source: &Db, random: &mut Random) {
     for update in UPDATES.iter().chain(BESIDE) {
         source.exec(&format!("{update} {}", some(random, 5)));
     }
     for table in DELETES {
         source.exec(&format!("delete from {table} where {}", some(random, 9)));
     }
+    come(source, random);
+}
+
+/// New rows only.
+pub(crate) fn come(source: &Db, random: &mut Random) {
     for table in INSERTS {
         let columns = source.lines(&format!(
             "select quote_ident(attname) from pg_attribute where attrelid = '{table}'::regclass and attnum > 0 and attname not in ('id', 'uid') order by attnum"

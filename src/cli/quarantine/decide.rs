@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cli::exit::Failure;
 use crate::cli::screen::{Answer, count, printable};
 use crate::cli::setup::{self, Global};
-use crate::db::{ErrorKind, Role, Session};
+use crate::db::{ErrorKind, Role, Session, point};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::row::Key;
 use crate::rule::RuleSet;
@@ -88,6 +88,7 @@ pub(super) async fn run(global: &Global, args: &AcceptArgs) -> Result<Answer, Fa
             return Err(denied(error));
         }
     };
+    point("accept.commit")?;
     session.execute("commit").await?;
     let (open, accepted) = state.open_and_accepted(&mut session, rule).await?;
     session.close().await;

@@ -10,6 +10,7 @@ use super::super::retry::{self, Due};
 use super::super::{RuleOutcome, RunError, World, table};
 use super::Left;
 use crate::commit::{Leaving, Ledger, Writer, keepers};
+use crate::db::point;
 use crate::diagnostic::Diagnostic;
 use crate::plan::Step;
 use crate::target::{Lookup, find};
@@ -31,6 +32,7 @@ pub(in crate::pipeline) async fn settle(
             remove(world, step, &ledger, &mut outcomes[*at]).await?;
         }
     }
+    point("sync.again")?;
     for (step, at) in done {
         let outcome = &mut outcomes[*at];
         again(world, step, outcome).await?;
@@ -81,7 +83,7 @@ async fn remove(
             }
             let chunk = world.next_chunk;
             world.next_chunk += 1;
-            World::point("sync.withdraw");
+            point("sync.withdraw")?;
             let landed = writer.withdraw(ledger, rows, chunk).await;
             landed.map_err(|error| commit_failed(rule, error))?;
             let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
