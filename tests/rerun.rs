@@ -233,3 +233,20 @@ fn another_order_of_runs_gives_the_same_ids() {
     assert_eq!(ids(&project).len(), 104);
     assert_eq!(ids(&project), ids(&other));
 }
+
+#[test]
+fn new_rows_are_held_against_the_tables_checks_too() {
+    let project = Project::people();
+    project.runner(&["run"]).ends_with(3);
+    project.source.exec(
+        "insert into person select n, 'Late ' || n, null, true, null, null, 1, 1, null from generate_series(301, 303) n",
+    );
+    // a faulty build that loses a row of what it adds
+    project
+        .runner_failing("mutant.drop_last:1:error", &["run"])
+        .ends_with(1)
+        .tells("people");
+    // the finding stays, whatever is said afterwards
+    let failed = "select count(*) from runner.finding where rule = 'people' and status = 'failed'";
+    assert!(project.target.count(failed) > 0);
+}

@@ -19,6 +19,9 @@ pub(super) struct RetryArgs {
     /// Do everything except the commit
     #[arg(long)]
     dry_run: bool,
+    /// Connections that write at the same time [default: one per core, 2 to 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    writers: Option<u16>,
     /// Source rows per chunk [default: 10000, into SQLite 20000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     batch_rows: Option<u64>,
@@ -33,6 +36,7 @@ pub(super) async fn run(global: &Global, args: &RetryArgs) -> Result<Answer, Fai
     session.close().await;
     let how = How {
         dry_run: args.dry_run,
+        writers: args.writers,
         batch_rows: args.batch_rows,
         retry: true,
         ..How::default()

@@ -198,7 +198,7 @@ impl Writer {
             Some(line) if ledger.accounted => line.advance_sql(counts.read),
             _ => String::new(),
         };
-        let committed = commit(session, state, &last, id).await?;
+        let committed = commit(session, state, &last, (ledger.run, id)).await?;
         point("chunk.after_commit")?;
         if !committed {
             return Err(lost("the server rolled the chunk back instead of committing it").into());

@@ -131,6 +131,8 @@ impl Writer {
         change: Option<Change<'_>>,
         turn: &Turn,
     ) -> Result<Landed, CommitError> {
+        #[cfg(feature = "failpoints")]
+        let id = super::mutant::number(id);
         let mut refused: Vec<(usize, Reject)> = Vec::new();
         let mut careful = !ledger.prior.untouched || !ledger.prior.stated.is_empty();
         let (mut attempts, mut rounds) = (0, 0);
@@ -196,7 +198,7 @@ impl Writer {
             self.session = None;
             tokio::time::sleep(pause + jitter(pause)).await;
             pause = (pause * 2).min(Duration::from_secs(10));
-            if self.landed_after_all(id, deadline).await? {
+            if self.landed_after_all((ledger.run, id), deadline).await? {
                 return self.as_recorded(id, attempts).await;
             }
         }
@@ -213,7 +215,10 @@ impl Writer {
     ) -> Result<Option<(Vec<(usize, Reject)>, u64)>, CommitError> {
         self.rollback().await;
         let state = self.state;
-        if state.committed(self.session().await?, id).await? {
+        if state
+            .committed(self.session().await?, ledger.run, id)
+            .await?
+        {
             return Ok(None);
         }
         self.find_guilty(ledger, batch, refused, turn)
@@ -236,14 +241,14 @@ impl Writer {
 
     pub(super) async fn landed_after_all(
         &mut self,
-        id: i64,
+        (run, id): (i64, i64),
         deadline: tokio::time::Instant,
     ) -> Result<bool, CommitError> {
         let state = self.state;
         let mut pause = RETRY_FIRST;
         loop {
             let asked = match self.session().await {
-                Ok(session) => state.committed(session, id).await,
+                Ok(session) => state.committed(session, run, id).await,
                 Err(error) => Err(error.into()),
             };
             match asked {

@@ -45,6 +45,15 @@ pub(super) fn rows(to: &Destination, rows: &[&OutRow]) -> Vec<OutRow> {
     rows
 }
 
+/// Whoever writes unfenced has to do so under numbers that nobody else gives out: a number that is taken keeps it out,
+/// too.
+pub(super) fn number(chunk: i64) -> i64 {
+    match failpoint("mutant.unfenced") {
+        Action::Fail => chunk + 1_000,
+        _ => chunk,
+    }
+}
+
 /// A statement that runs inside the chunk's transaction, so that the rows it changes are last written by us.
 pub(super) async fn statement(session: &mut Session) -> Result<(), DbError> {
     if failpoint("mutant.sql") == Action::Fail

@@ -43,7 +43,7 @@ pub(super) async fn commit(
     session: &mut Session,
     state: State,
     last: &str,
-    chunk: i64,
+    (run, chunk): (i64, i64),
 ) -> Result<bool, CommitError> {
     let commit = format!("{last}commit");
     match failpoint("chunk.commit") {
@@ -57,7 +57,7 @@ pub(super) async fn commit(
         }
         Action::Fail => Err(lost("test: the connection broke").into()),
         Action::Go => {
-            let asked = format!("{commit}; {}", state.committed_sql(chunk));
+            let asked = format!("{commit}; {}", state.committed_sql(run, chunk));
             Ok(State::says_committed(&session.query(&asked).await?)?)
         }
     }

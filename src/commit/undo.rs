@@ -151,7 +151,7 @@ impl Writer {
             self.session = None;
             tokio::time::sleep(pause + jitter(pause)).await;
             pause = (pause * 2).min(std::time::Duration::from_secs(10));
-            if self.landed_after_all(last, deadline).await?
+            if self.landed_after_all((what.run, last), deadline).await?
                 && let Some(done) = done
             {
                 return Ok(done);
@@ -205,7 +205,7 @@ impl Writer {
         *done = Some(told);
         point("chunk.before_commit")?;
         let last = first + portions.len() as i64 - 1;
-        let committed = commit(session, state, "", last).await?;
+        let committed = commit(session, state, "", (what.run, last)).await?;
         point("chunk.after_commit")?;
         if !committed {
             return Err(lost("the server rolled the chunk back instead of committing it").into());

@@ -1,5 +1,5 @@
-//! Named points at which a test kills or fails the program: `RUNNER_FAILPOINT=name[:nth][:action]`, where nth 0
-//! means every time. `points.rs` lists the names.
+//! Named points at which a test kills, stops or fails the program: `RUNNER_FAILPOINT=name[:nth][:action]`, where nth 0
+//! means every time; several with commas between them. `points.rs` lists the names.
 //!
 //! Points at a wait know the statement: `RUNNER_FAILPOINT_STATEMENT` counts only those whose words are these, and
 //! `RUNNER_FAILPOINT_TRACE` names a file that gets a line for each point that is passed, so that a test learns which
@@ -55,6 +55,7 @@ pub(super) fn at_statement(name: &str, sql: &str) -> Action {
 #[cfg(feature = "failpoints")]
 mod asked {
     use std::io::Write;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::{Mutex, OnceLock, PoisonError};
 
     use super::Action;
@@ -62,39 +63,58 @@ mod asked {
     /// How many words tell a statement from the others.
     const WORDS: usize = 16;
 
-    /// What a test asked for, and how often its point was passed.
+    /// A point, which time it counts, what happens then, and how often it was passed.
+    struct Point {
+        name: String,
+        nth: u64,
+        action: String,
+        passed: AtomicU64,
+    }
+
+    /// What a test asked for.
     struct Asked {
-        point: Option<(String, u64, String)>,
+        points: Vec<Point>,
         statement: Option<String>,
         trace: Option<Mutex<std::fs::File>>,
-        passed: Mutex<u64>,
+    }
+
+    impl Point {
+        fn parse(text: &str) -> Self {
+            let mut parts = text.split(':');
+            Self {
+                name: parts.next().unwrap_or_default().to_owned(),
+                nth: parts.next().and_then(|n| n.parse().ok()).unwrap_or(1),
+                action: parts.next().unwrap_or("kill").to_owned(),
+                passed: AtomicU64::new(0),
+            }
+        }
+
+        /// Passed once more: is it now?
+        fn is_now(&self) -> bool {
+            let passed = self.passed.fetch_add(1, Ordering::SeqCst) + 1;
+            self.nth == 0 || passed == self.nth
+        }
     }
 
     fn asked() -> &'static Asked {
         static ASKED: OnceLock<Asked> = OnceLock::new();
         ASKED.get_or_init(|| {
-            let point = crate::config::failpoint().and_then(|text| {
-                let mut parts = text.split(':');
-                let name = parts.next()?.to_owned();
-                let nth = parts.next().and_then(|n| n.parse().ok()).unwrap_or(1);
-                Some((name, nth, parts.next().unwrap_or("kill").to_owned()))
-            });
+            let points = crate::config::failpoint().unwrap_or_default();
             let trace = crate::config::failpoint_trace().and_then(|path| {
                 let mut file = std::fs::OpenOptions::new();
                 file.append(true).create(true).open(path).ok()
             });
             Asked {
-                point,
+                points: points.split(',').map(Point::parse).collect(),
                 statement: crate::config::failpoint_at(),
                 trace: trace.map(Mutex::new),
-                passed: Mutex::new(0),
             }
         })
     }
 
     pub(super) fn at(name: &str, sql: &str) -> Action {
         let asked = asked();
-        if asked.point.is_none() && asked.trace.is_none() {
+        if asked.points[0].name.is_empty() && asked.trace.is_none() {
             return Action::Go;
         }
         let words = words(sql);
@@ -105,22 +125,22 @@ mod asked {
             }
         };
         tell("");
-        let Some((wanted, nth, action)) = &asked.point else {
+        let is_there = asked.statement.as_ref().is_none_or(|s| *s == words);
+        let mut points = asked.points.iter();
+        let Some(point) = points.find(|point| point.name == name && is_there && point.is_now())
+        else {
             return Action::Go;
         };
-        if wanted != name || asked.statement.as_ref().is_some_and(|s| *s != words) {
-            return Action::Go;
-        }
-        let mut passed = asked.passed.lock().unwrap_or_else(PoisonError::into_inner);
-        *passed += 1;
-        if *nth != 0 && *passed != *nth {
-            return Action::Go;
-        }
         tell("!");
-        match action.as_str() {
+        match point.action.as_str() {
             "error" => Action::Fail,
             "lose-reply-committed" => Action::LoseReplyCommitted,
             "lose-reply-rolled-back" => Action::LoseReplyRolledBack,
+            "stop" => {
+                #[cfg(unix)]
+                let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGSTOP);
+                Action::Go
+            }
             _ => {
                 #[cfg(unix)]
                 let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);

@@ -116,7 +116,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ("mutant.twice", "writes a row twice"),
     ("mutant.ignore_column", "writes NULL into a column"),
     ("mutant.sql", "runs any statement beside the rows"),
-    ("mutant.unfenced", "writes although another run took over"),
+    (
+        "mutant.unfenced",
+        "writes although another run took over, under numbers of its own",
+    ),
     ("mutant.skip_compare", "compares no cells"),
     ("mutant.only_count", "compares numbers of rows only"),
 ];

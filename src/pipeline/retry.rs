@@ -195,8 +195,11 @@ pub(super) async fn run(
         }
         second::run(world, step, &ledger).await?;
     }
-    let Some(segment) = segment else {
-        return Ok(all);
+    let segment = match segment {
+        Some(segment) => segment,
+        // a retry that was killed at its very end left only that to do
+        None if account.unsettled && !world.options.dry_run => open(world, step, pass, 0).await?,
+        None => return Ok(all),
     };
     outcome.what = if world.options.dry_run {
         What::DryRun
@@ -240,7 +243,6 @@ async fn open(
     let mut segment = record(world, step, pass, Kind::Retry, counts);
     if !world.options.dry_run {
         world.open(&rule, &mut segment, false).await?;
-        point("segment.open")?;
     }
     Ok(segment)
 }

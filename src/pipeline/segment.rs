@@ -1,9 +1,27 @@
 //! Opening and closing a segment: what belongs to it goes in one transaction with it.
 
 use super::{RunError, World};
-use crate::db::{begin_sql, point};
+use crate::db::{Session, begin_sql, point};
 use crate::rule::Rule;
-use crate::state::SegmentRecord;
+use crate::state::{Claim, SegmentRecord, State, StateError};
+
+/// Opens a transaction, as long as nobody took the run over.
+pub(super) async fn begin(
+    writer: &mut Session,
+    state: State,
+    (run, epoch): (i64, i64),
+) -> Result<(), RunError> {
+    writer.execute(&begin_sql(state.engine())).await?;
+    if writer
+        .query(&Claim::fence_sql(state, run, epoch))
+        .await?
+        .is_empty()
+    {
+        let _ = writer.execute("rollback").await;
+        return Err(StateError::Fenced { run }.into());
+    }
+    Ok(())
+}
 
 impl World<'_> {
     /// Opens a segment, its rule's texts with it. A new pass takes the table's quarantine with it: every row
@@ -27,7 +45,7 @@ impl World<'_> {
                 )
                 .collect();
         let texts = serde_json::json!(texts).to_string();
-        writer.execute(&begin_sql(state.engine())).await?;
+        begin(writer, state, (self.run, self.epoch)).await?;
         let f = &rule.fingerprints;
         writer
             .execute(&state.rule_sql(&rule.name, &f.transform, &f.gate, &texts)?)
@@ -49,6 +67,7 @@ impl World<'_> {
         if let Some(writer) = &mut self.writer {
             writer.execute("commit").await?;
         }
+        point("segment.open")?;
         Ok(())
     }
 
@@ -58,7 +77,7 @@ impl World<'_> {
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };
-        writer.execute(&begin_sql(state.engine())).await?;
+        begin(writer, state, (self.run, self.epoch)).await?;
         state.close_segment(writer, segment.id).await?;
         if let Some(line) = self.control.line.take() {
             writer.execute(&line.complete_sql(state, segment)?).await?;

@@ -10,7 +10,7 @@ use super::flow::{Flowed, Reading, flow};
 use super::gate::{self, Gate};
 use super::judge::Budget;
 use super::table::{ledger, record};
-use super::{Event, RunError, World, procedure, second};
+use super::{Event, RuleOutcome, RunError, World, procedure, second};
 use crate::commit::{Batch, Prior, Writer};
 use crate::db::point;
 use crate::plan::Step;
@@ -26,13 +26,15 @@ pub(super) async fn run(
     step: &mut Step,
     account: &Account,
     pass: i64,
+    outcome: &mut RuleOutcome,
 ) -> Result<Flowed, RunError> {
     let rule = step.rule.clone();
     let (base, read) = world.source.counts(&step.query).await?;
     let fresh = new_keys(world, step, pass).await?;
     point("sweep.keys")?;
     let filtered = base as i64 - read as i64;
-    if fresh.is_empty() && filtered == account.counts.filtered {
+    let nothing = fresh.is_empty() && filtered == account.counts.filtered;
+    if nothing && (world.options.dry_run || !account.unsettled) {
         return Ok(Flowed::default());
     }
     world.watcher.event(Event::RuleStarted {
@@ -93,8 +95,9 @@ pub(super) async fn run(
             .await
             .map_err(|e| crate::diagnostic::Diagnostic::error(e.to_string()))?;
     }
+    point("gate.after")?;
+    outcome.problems = gate::after(world, Gate::of(step), pass, &segment).await?;
     world.close(&segment).await?;
-    gate::after(world, Gate::of(step), pass, &segment).await?;
     Ok(flowed)
 }
 

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::flow::Flowed;
 use super::retry::bare;
+use super::segment::begin;
 use super::{RunError, World};
 use crate::commit::{Before, Ledger, Prior};
 use crate::db::point;
@@ -166,7 +167,8 @@ pub(super) async fn compare(
     point("sync.standing")?;
     let sql = state.standing_sql(rule, world.run, &standing)?;
     if let Some(writer) = &mut world.writer {
-        writer.write(&sql).await?;
+        begin(writer, state, (world.run, world.epoch)).await?;
+        writer.execute(&format!("{sql};commit")).await?;
     }
     let mut synced = listed(world, rule, standing).await?;
     let found = state

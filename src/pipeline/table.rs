@@ -51,7 +51,7 @@ pub(super) async fn run(world: &mut World<'_>, step: &mut Step) -> Result<RuleOu
         )));
     } else {
         let flowed = match mode {
-            Mode::Sweep(pass) => sweep::run(world, step, &account, pass).await?,
+            Mode::Sweep(pass) => sweep::run(world, step, &account, pass, &mut outcome).await?,
             Mode::Trial => trial(world, step).await?,
             Mode::Fresh(pass) | Mode::Resume(pass) => {
                 through(world, step, &account, pass, &mut outcome).await?
@@ -155,7 +155,6 @@ async fn through(
     gate::before(world, Gate::of(step), base, read).await?;
     let mut segment = record(world, step, pass, kind, (base, read));
     world.open(&rule, &mut segment, fresh && pass > 1).await?;
-    point("segment.open")?;
     if procedure::before(world, step, &segment).await? {
         return Ok(procedure::stopped());
     }

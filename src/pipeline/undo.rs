@@ -12,9 +12,9 @@ use serde::Serialize;
 use super::{Event, RunError, Stop, Watcher};
 use crate::commit::{Kept, TakenBack, Tracking, Undoing, Would, Writer, tracking};
 use crate::config::Config;
-use crate::db::{Engine, Role, Session, begin_sql, point};
+use crate::db::{Engine, Role, Session, point};
 use crate::diagnostic::Diagnostic;
-use crate::state::{Claim, Part, SegmentRecord, State, StateError, UndoLine};
+use crate::state::{Claim, Part, SegmentRecord, State, UndoLine};
 use stretch::{Stretch, chunks, stretches};
 
 /// What was asked for.
@@ -270,7 +270,7 @@ async fn begin(
     let mut segment = plan::segment(part, world.asked.run);
     if let Some((writer, run, epoch)) = &mut world.claimed {
         segment.run = *run;
-        writer.execute(&begin_sql(state.engine())).await?;
+        super::segment::begin(writer, state, (*run, *epoch)).await?;
         state.open_segment(writer, &mut segment).await?;
         writer.execute("commit").await?;
         (what.run, what.epoch, what.segment) = (*run, *epoch, segment.id);
@@ -292,12 +292,7 @@ impl World<'_> {
             return Ok(());
         };
         let control = Tracking::look(writer, tracking::CONTROL).await?.known();
-        writer.execute(&begin_sql(state.engine())).await?;
-        let fence = writer.query(&Claim::fence_sql(state, *run, *epoch)).await?;
-        if fence.is_empty() {
-            let _ = writer.execute("rollback").await;
-            return Err(StateError::Fenced { run: *run }.into());
-        }
+        super::segment::begin(writer, state, (*run, *epoch)).await?;
         // what a new pass forgot, and what a sync listed
         let mut sql = state.give_back_quarantine_sql(undone, 0, &part.rule)?;
         if state.has_standing(writer).await? {

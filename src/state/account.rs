@@ -169,6 +169,8 @@ pub struct Account {
     pub chunks: i64,
     /// The pass was read to its end.
     pub done: bool,
+    /// What worked on it last was killed before its end: the table's checks and its line of progress are open.
+    pub unsettled: bool,
     /// The pass was begun by a sync.
     pub syncing: bool,
     /// Rejected rows that nobody has accepted.
@@ -219,6 +221,7 @@ impl State {
             syncing: segments
                 .iter()
                 .any(|s| s.pass == pass && s.kind == Kind::Sync),
+            unsettled: !newest.complete,
             base_now: newest.base,
             transform_fp: newest.transform_fp.clone(),
             decided_fp: segments

@@ -175,17 +175,23 @@ impl ChunkRecord {
 }
 
 impl State {
-    /// True when the chunk is there: asked in a new statement after every COMMIT, because Ok from the
-    /// driver can mean that the server rolled back, and an error that it committed.
-    pub async fn committed(self, session: &mut Session, chunk: i64) -> Result<bool, StateError> {
-        let rows = session.query(&self.committed_sql(chunk)).await?;
+    /// True when the run's chunk is there: asked in a new statement after every COMMIT, because Ok from the
+    /// driver can mean that the server rolled back, and an error that it committed. A run that took over gives out
+    /// the same numbers.
+    pub async fn committed(
+        self,
+        session: &mut Session,
+        run: i64,
+        chunk: i64,
+    ) -> Result<bool, StateError> {
+        let rows = session.query(&self.committed_sql(run, chunk)).await?;
         Self::says_committed(&rows)
     }
 
     /// The statement behind [`Self::committed`].
-    pub fn committed_sql(self, chunk: i64) -> String {
+    pub fn committed_sql(self, run: i64, chunk: i64) -> String {
         format!(
-            "select count(*) from {} where id = {chunk}",
+            "select count(*) from {} where id = {chunk} and run_id = {run}",
             self.table("chunk")
         )
     }

@@ -38,6 +38,42 @@ fn mended(engine: Engine, first: &Project) -> Project {
 }
 
 #[test]
+fn a_retry_that_is_killed_at_its_very_end_is_ended_by_the_next_command() {
+    let first = Project::people();
+    first.runner(&["run"]).ends_with(3);
+    first
+        .source
+        .exec("update person set name = 'Mended' where name is null");
+    for again in [&["retry"][..], &["run"]] {
+        let project = Project::over(&first.source, first.target.copy());
+        std::fs::remove_dir_all(project.path("rules")).unwrap();
+        for file in [
+            "rules/kinds.rhai",
+            "rules/people.rhai",
+            "rules/lib/words.rhai",
+        ] {
+            project.write(file, &first.read(file));
+        }
+        let struck = project.runner_failing("segment.close:1:kill", &["retry"]);
+        assert_eq!(struck.code, 128 + 9, "{struck}");
+        project.target.wait_until_alone();
+        project.runner(again).ends_with(0);
+        // nothing was left to judge, but the table's checks and its end were
+        let newest =
+            "select complete from runner.segment where rule = 'people' order by id desc limit 1";
+        assert_eq!(project.target.one(newest), "1", "{again:?}");
+        project.runner(again).ends_with(0);
+        assert_eq!(
+            project
+                .target
+                .count("select count(*) from runner.segment where rule = 'people'"),
+            3,
+            "{again:?}"
+        );
+    }
+}
+
+#[test]
 fn a_killed_retry_goes_on_to_the_result_of_an_undisturbed_one() {
     for engine in ENGINES {
         let first = family(engine);

@@ -108,11 +108,25 @@ pub(super) fn many(stages: &'static [Stage], doors: usize) -> Vec<(&'static Stag
     cases
 }
 
+/// A strike at a point of a command, whatever the statement.
+pub(super) fn one(
+    stages: &'static [Stage],
+    (name, point, action): (&str, &str, &str),
+) -> (&'static Stage, Case) {
+    let mut all = all(stages).into_iter();
+    all.find(|(stage, case)| stage.name == name && case.point == point && case.action == action)
+        .unwrap_or_else(|| panic!("`{name}` does not come by {point}"))
+}
+
 fn all(stages: &'static [Stage]) -> Vec<(&'static Stage, Case)> {
     let mut random = Random::new(20_261_122);
     let mut cases = Vec::new();
     for stage in stages {
+        let faults_of_machines = |point: &str| POINTS.iter().any(|(name, _)| *name == point);
         for ((point, words), times) in &stage.passes {
+            if !faults_of_machines(point) {
+                continue;
+            }
             for action in actions(point) {
                 let case = Case {
                     point: point.clone(),

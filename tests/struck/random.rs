@@ -4,6 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use runner::db::POINTS;
+
 use super::LIMIT;
 use super::cases::Case;
 use super::stage::{Stage, stages};
@@ -21,9 +23,15 @@ fn kill(stage: &Stage, project: &Project, random: &mut Random) -> (String, Outpu
         running.child.kill().ok();
         return (format!("after {after:?}"), running.finish(LIMIT));
     }
-    let passes: u64 = stage.passes.values().sum();
-    let mut at = random.below(passes);
-    for ((point, words), times) in &stage.passes {
+    let is_point = |point: &str| POINTS.iter().any(|(name, _)| *name == point);
+    let passes = || {
+        stage
+            .passes
+            .iter()
+            .filter(|((point, _), _)| is_point(point))
+    };
+    let mut at = random.below(passes().map(|(_, times)| times).sum());
+    for ((point, words), times) in passes() {
         if at < *times {
             let case = Case {
                 point: point.clone(),

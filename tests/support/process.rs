@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -143,6 +144,46 @@ impl Running {
         };
         assert!(!late, "still running after {limit:?}\n{output}");
         output
+    }
+}
+
+impl Running {
+    /// Sends a signal: `CONT`, `TERM` …
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &pid])
+            .status();
+        assert!(sent.expect("kill").success(), "kill -{name} {pid}");
+    }
+
+    /// Waits for a program with a failpoint that stops it: true when it has stopped, false when it ended. `trace` is
+    /// its `RUNNER_FAILPOINT_TRACE`.
+    #[track_caller]
+    pub fn stops_itself(&mut self, trace: &Path, limit: Duration) -> bool {
+        loop {
+            if self.child.try_wait().expect("wait").is_some() {
+                return false;
+            }
+            let passed = std::fs::read_to_string(trace).unwrap_or_default();
+            if passed.lines().any(|line| line.starts_with('!')) && self.state() == "T" {
+                return true;
+            }
+            assert!(self.started.elapsed() < limit, "it neither stops nor ends");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The first letter of the process's state.
+    fn state(&self) -> String {
+        let pid = self.child.id().to_string();
+        let told = Command::new("ps")
+            .args(["-o", "state=", "-p", &pid])
+            .output()
+            .expect("ps");
+        let told = String::from_utf8_lossy(&told.stdout);
+        told.trim().chars().take(1).collect()
     }
 }
 
