@@ -146,7 +146,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Failure> {
 
 async fn answer(global: &Global, command: Command) -> Result<Answer, Failure> {
     match command {
-        Command::Demo(args) => demo::run(global, &args).await,
+        Command::Demo(args) => Box::pin(demo::run(global, &args)).await,
         Command::Init(args) => init::run(global, &args).await,
         Command::Check(args) => check::run(global, &args).await,
         Command::Test(args) => test::run(global, &args),

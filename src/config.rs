@@ -14,7 +14,7 @@ pub use url::DatabaseUrl;
 
 use crate::diagnostic::Diagnostic;
 use env_file::EnvFile;
-use names::{Values, source_url, target_url};
+use names::{Values, patience, source_url, target_url};
 
 /// Which database engine a session talks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,14 +86,19 @@ impl Config {
             process,
             file: in_file,
         };
-        let source = match &flags.source {
+        let mut source = match &flags.source {
             Some(text) => Some(from_argv(text, "--source")?),
             None => source_url(&values)?,
         };
-        let target = match &flags.target {
+        let mut target = match &flags.target {
             Some(text) => Some(from_argv(text, "--target")?),
             None => target_url(&values)?,
         };
+        if let Some(patience) = patience(&values)? {
+            for url in source.iter_mut().chain(target.iter_mut()) {
+                url.wait_for(patience);
+            }
+        }
         for (url, side) in [(&source, "source"), (&target, "target")] {
             let weak = url
                 .as_ref()
@@ -376,5 +381,13 @@ mod tests {
         assert!(load(&[("RUNNER_NAMESPACE", "x")], Flags::default()).is_err());
         let config = load(&[("BATCH_SIZE", "500")], Flags::default()).expect("good settings");
         assert_eq!(config.batch_rows, Some(500));
+        let url = ("SOURCE_DATABASE_URL", "legacy.db");
+        let waits = |seconds: &str| {
+            let config = load(&[url, ("STATEMENT_TIMEOUT", seconds)], Flags::default());
+            config.map(|config| config.source().expect("set").patience().as_secs())
+        };
+        assert_eq!(waits("").expect("not set"), 600);
+        assert_eq!(waits("45").expect("good settings"), 45);
+        assert!(waits("0").is_err() && waits("10min").is_err());
     }
 }

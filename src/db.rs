@@ -25,7 +25,6 @@ mod sqlite_tests;
 mod sum;
 
 pub use crate::config::Engine;
-pub use begin::{begin_sql, begin_waiting};
 pub use cancel::Canceller;
 pub use error::{DbError, DbProblem, ErrorKind};
 pub use failpoint::{Action, failpoint, point};
@@ -33,7 +32,7 @@ pub use name::TableName;
 pub use points::{MUTANTS, POINTS};
 pub(crate) use quote::hex;
 pub use quote::{bytes_literal, ident, key_tuple, literal, literal_list, typed_literal};
-pub use session::{CONNECT_LIMIT, STATEMENT_LIMIT, Session};
+pub use session::{CONNECT_LIMIT, Session};
 pub use sum::{sum_sql, sum_text, total};
 
 /// Appends the next line of COPY text, newline included; false when there are no more.

@@ -34,7 +34,7 @@ mod undo;
 
 pub use ending::Ending;
 pub use error::RunError;
-pub use options::{Options, Syncing};
+pub use options::{Options, Stop, Syncing};
 pub use procedure::no_trial;
 pub use profile::Lines;
 pub use retry::{Moved, Retried};
@@ -43,7 +43,6 @@ pub use undo::{Undo, Undone, UndoneRule, undo};
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
@@ -94,27 +93,6 @@ pub enum Event<'a> {
 pub trait Watcher: Send + Sync {
     /// Takes note.
     fn event(&self, event: Event<'_>);
-}
-
-/// Ctrl-C: asks a run to stop after the chunks in flight.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Not asked yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Asks.
-    pub fn ask(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-
-    /// True when asked.
-    pub fn asked(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
 }
 
 /// What a rule came to.
@@ -252,6 +230,10 @@ pub async fn run(
             Err(problems) => findings.extend(problems),
         }
     }
+    if source.session().is_broken() || target.is_broken() {
+        // that a database went away is nothing that a check has found
+        return Err(RunError::Failed(findings));
+    }
     findings.extend(crate::check::refusals(&rules, &mut target).await?);
     if findings.iter().any(|f| f.severity() == Severity::Error) {
         return Err(RunError::Refused(findings));
@@ -314,6 +296,14 @@ pub async fn run(
     } else {
         "failed"
     };
+    let mut claim = claimed.claim;
+    if result.is_err() {
+        // whoever does not answer now has kept us waiting before
+        claim.hurry();
+        if let Some(writer) = &mut world.writer {
+            writer.hurry();
+        }
+    }
     world.untrack(stopped).await;
     // a broken session at the end must not hide why it ended
     let sealed = world.seal().await;
@@ -328,7 +318,7 @@ pub async fn run(
         Err(_) => ("failed", ending.code()),
     };
     let reached = point("run.finish");
-    let finished = claimed.claim.finish(state, status, exit).await;
+    let finished = claim.finish(state, status, exit).await;
     result?;
     reached?;
     sealed?;

@@ -135,7 +135,7 @@ impl State {
     /// Makes the state tables if they are missing, refuses those of a newer version.
     pub async fn ensure(self, session: &mut Session) -> Result<(), StateError> {
         if !self.exists(session).await? {
-            session.execute(&schema::ddl(self)).await?;
+            session.write(&schema::ddl(self)).await?;
         }
         self.check_version(session).await?;
         if !self.has_standing(session).await? {

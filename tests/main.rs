@@ -48,6 +48,7 @@ mod profile;
 mod quarantine;
 mod recheck;
 mod reference;
+mod reliability;
 mod repl;
 mod report;
 mod rerun;

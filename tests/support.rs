@@ -3,9 +3,11 @@
 
 mod database;
 mod dump;
+mod own_server;
 mod people;
 mod process;
 mod project;
+mod proxy;
 mod random;
 mod release;
 mod server;
@@ -13,9 +15,11 @@ mod supabase;
 
 pub use database::{Db, Engine, Session};
 pub use dump::{canonical_dump, columns, quarantine_dump};
-pub use people::PEOPLE_ACCOUNTS;
+pub use own_server::OwnServer;
+pub use people::{PEOPLE_ACCOUNTS, SOURCE as PEOPLE_SOURCE, TARGET as PEOPLE_TARGET};
 pub use process::{Output, Running, run_limited};
 pub use project::{NAMESPACE, Project};
+pub use proxy::{Fault, Proxy, Way as Wire};
 pub use random::Random;
 pub use release::{measuring, release_binary};
 pub use server::{PASSWORD_USER, postgres, server_tool};

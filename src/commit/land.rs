@@ -12,8 +12,9 @@ use crate::db::{DbError, ErrorKind, Role, Session};
 use crate::row::Reject;
 use crate::state::{CodeCounts, Counts, Span, State, StateError};
 
-/// How long a chunk is tried again after errors that may pass (a restart, a full pool, a deadlock).
-pub(super) const RETRY_FOR: Duration = Duration::from_mins(5);
+/// A chunk is tried again after errors that may pass (a restart, a full pool, a deadlock) for this part of the
+/// time that a statement may take: 5 of 10 minutes, from the first such error on.
+const RETRY_PART: u32 = 2;
 /// First pause between tries; doubles up to ten seconds, with jitter.
 pub(super) const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// How often a chunk is cut down: a refusal that survives this many rounds is not a row's.
@@ -136,7 +137,7 @@ impl Writer {
         let mut refused: Vec<(usize, Reject)> = Vec::new();
         let mut careful = !ledger.prior.untouched || !ledger.prior.stated.is_empty();
         let (mut attempts, mut rounds) = (0, 0);
-        let mut deadline = tokio::time::Instant::now() + RETRY_FOR;
+        let mut deadline = None;
         let mut pause = RETRY_FIRST;
         loop {
             let trial = Trial {
@@ -156,7 +157,7 @@ impl Writer {
                 // nothing was committed, and whatever stopped it may be an earlier chunk's doing
                 self.rollback().await;
                 turn.come().await?;
-                deadline = tokio::time::Instant::now() + RETRY_FOR;
+                deadline = None;
             }
             let error = match tried {
                 Ok(_) => {
@@ -191,6 +192,7 @@ impl Writer {
                     return Err(other);
                 }
             };
+            let deadline = *deadline.get_or_insert_with(|| self.deadline());
             if !may_pass(error.kind) || tokio::time::Instant::now() >= deadline {
                 self.rollback().await;
                 return Err(error.into());
@@ -202,6 +204,11 @@ impl Writer {
                 return self.as_recorded(id, attempts).await;
             }
         }
+    }
+
+    /// Until when it is tried again after an error that came now.
+    pub(super) fn deadline(&self) -> tokio::time::Instant {
+        tokio::time::Instant::now() + self.url.patience() / RETRY_PART
     }
 
     /// The rows that the target refuses; `None` when the chunk is there already.

@@ -2,7 +2,7 @@
 
 use super::turn::LOCK_EARLY;
 use crate::commit::{CommitError, Ledger};
-use crate::db::{Action, DbError, ErrorKind, Session, begin_sql, begin_waiting, failpoint};
+use crate::db::{Action, DbError, ErrorKind, Session, failpoint};
 use crate::state::{Claim, State, StateError};
 
 /// Opens the transaction with settings that hold for it alone (through a session pooler a plain SET would
@@ -24,9 +24,9 @@ pub(super) async fn begin_run(
     early: bool,
 ) -> Result<(), CommitError> {
     let begin = if early {
-        begin_waiting(session.engine(), LOCK_EARLY)
+        session.begin_waiting(LOCK_EARLY.min(session.lock_limit()))
     } else {
-        begin_sql(session.engine())
+        session.begin_sql()
     };
     let fence = Claim::fence_sql(state, run, epoch);
     let fenced = session.query(&format!("{begin}; {fence}")).await?;

@@ -19,7 +19,7 @@
 //! server for a row of the later one, which waits for its turn here, where the server's deadlock detector
 //! cannot see it. So who waits with an open transaction asks the server again and again whether one of the
 //! chunks before it is blocked by it, and then rolls back and goes again in its turn. It does so as well when
-//! it has waited long ([`HOLD_MAX`]): the earlier chunk may be blocked through a third party. And who is early
+//! it has waited long ([`HOLD_PART`]): the earlier chunk may be blocked through a third party. And who is early
 //! waits for a lock only shortly ([`LOCK_EARLY`], less than the server's `deadlock_timeout`), so that where
 //! both wait in the server it is the later one that gives way.
 //!
@@ -36,10 +36,10 @@ use super::CommitError;
 use crate::db::Session;
 
 /// How long a chunk waits for a lock when its turn has not come.
-pub(super) const LOCK_EARLY: &str = "500ms";
-/// How long a chunk keeps its transaction open waiting for its turn: less than the 60 s after which the
-/// earlier chunk's own wait for a lock ends.
-const HOLD_MAX: Duration = Duration::from_secs(20);
+pub(super) const LOCK_EARLY: Duration = Duration::from_millis(500);
+/// A chunk keeps its transaction open waiting for its turn for this part of the time after which the earlier
+/// chunk's own wait for a lock ends: 20 of 60 s.
+const HOLD_PART: u32 = 3;
 /// First pause before asking whether an earlier chunk is blocked; doubles up to the other.
 const LOOK_FIRST: Duration = Duration::from_millis(25);
 const LOOK_LAST: Duration = Duration::from_millis(200);
@@ -137,7 +137,9 @@ impl Turn {
                 end?;
                 continue;
             }
-            if began.elapsed() > HOLD_MAX || self.in_the_way(session).await? {
+            if began.elapsed() > session.lock_limit() / HOLD_PART
+                || self.in_the_way(session).await?
+            {
                 return Ok(false);
             }
             pause = (pause * 2).min(LOOK_LAST);

@@ -18,7 +18,7 @@ use std::collections::HashSet;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::land::{RETRY_FIRST, RETRY_FOR, jitter, may_pass};
+use super::land::{RETRY_FIRST, jitter, may_pass};
 use super::transaction::{begin_run, commit, lost};
 use crate::catalog::ForeignKey;
 use crate::commit::{CommitError, Writer};
@@ -125,7 +125,7 @@ impl Writer {
             return Ok(told);
         }
         let last = first + portions.len() as i64 - 1;
-        let deadline = tokio::time::Instant::now() + RETRY_FOR;
+        let mut deadline = None;
         let mut pause = RETRY_FIRST;
         let mut careful = false;
         loop {
@@ -144,6 +144,7 @@ impl Writer {
                     return Err(other);
                 }
             };
+            let deadline = *deadline.get_or_insert_with(|| self.deadline());
             if !may_pass(error.kind) || tokio::time::Instant::now() >= deadline {
                 self.rollback().await;
                 return Err(error.into());

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
 use super::server::Server;
 use super::url::DatabaseUrl;
@@ -65,6 +66,20 @@ fn find(values: &Values, side: &str, others: &[&str]) -> Result<Option<DatabaseU
         url.trust(Path::new(file));
     }
     Ok(found)
+}
+
+/// `STATEMENT_TIMEOUT`: seconds.
+pub(super) fn patience(values: &Values) -> Result<Option<Duration>, Diagnostic> {
+    let Some(text) = values.get("STATEMENT_TIMEOUT") else {
+        return Ok(None);
+    };
+    match text.parse() {
+        Ok(seconds @ 1..=86_400) => Ok(Some(Duration::from_secs(seconds))),
+        _ => Err(Diagnostic::error(
+            "STATEMENT_TIMEOUT is not a number of seconds between 1 and 86400",
+        )
+        .hint("leave it out to wait ten minutes")),
+    }
 }
 
 /// `SOURCE_DB_HOST`, `_PORT`, `_USER`, `_PASSWORD`, `_NAME`: taken as they are, nothing is encoded.

@@ -2,14 +2,22 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Engine;
 use super::server::{Server, Tls};
 use crate::diagnostic::Diagnostic;
 
-/// Where a database is and how to get in. `Display` and `Debug` leave the password out.
+/// How long one statement, or one bulk read or write as a whole, may take when nobody says otherwise.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// Where a database is, how to get in, and how long to wait for its answers. `Display` and `Debug` leave the
+/// password out.
 #[derive(Clone, PartialEq, Eq)]
-pub struct DatabaseUrl(Place);
+pub struct DatabaseUrl {
+    place: Place,
+    patience: Duration,
+}
 
 #[derive(Clone, PartialEq, Eq)]
 enum Place {
@@ -28,7 +36,7 @@ impl DatabaseUrl {
                 return Err(Diagnostic::error(format!("{what} names no SQLite file"))
                     .hint("write it as sqlite://legacy.db"));
             }
-            return Ok(Self(Place::Sqlite(PathBuf::from(path))));
+            return Ok(Self::at(Place::Sqlite(PathBuf::from(path))));
         }
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(Diagnostic::error(format!("{what} is not a database URL"))
@@ -37,7 +45,7 @@ impl DatabaseUrl {
         match scheme {
             "postgres" | "postgresql" => {
                 let server = Server::parse(rest, what)?;
-                Ok(Self(Place::Postgres(Box::new(server))))
+                Ok(Self::at(Place::Postgres(Box::new(server))))
             }
             "http" | "https" => Err(api_url(what)),
             other => Err(Diagnostic::error(format!(
@@ -50,12 +58,29 @@ impl DatabaseUrl {
     /// From its parts, as `.env` files of older tools have them; nothing needs encoding.
     pub(crate) fn from_server(server: Server, what: &str) -> Result<Self, Diagnostic> {
         server.check(what)?;
-        Ok(Self(Place::Postgres(Box::new(server))))
+        Ok(Self::at(Place::Postgres(Box::new(server))))
+    }
+
+    fn at(place: Place) -> Self {
+        Self {
+            place,
+            patience: PATIENCE,
+        }
+    }
+
+    /// How long one statement, or one bulk read or write as a whole, may take.
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Waits so long for every answer.
+    pub(crate) fn wait_for(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// Which engine.
     pub fn engine(&self) -> Engine {
-        match self.0 {
+        match self.place {
             Place::Postgres(_) => Engine::Postgres,
             Place::Sqlite(_) => Engine::Sqlite,
         }
@@ -63,7 +88,7 @@ impl DatabaseUrl {
 
     /// The server is on this machine (or there is no server).
     pub fn is_loopback(&self) -> bool {
-        match &self.0 {
+        match &self.place {
             Place::Postgres(server) => server.is_loopback(),
             Place::Sqlite(_) => true,
         }
@@ -71,7 +96,7 @@ impl DatabaseUrl {
 
     /// The file of a SQLite database.
     pub fn sqlite_path(&self) -> Option<&Path> {
-        match &self.0 {
+        match &self.place {
             Place::Postgres(_) => None,
             Place::Sqlite(path) => Some(path),
         }
@@ -108,7 +133,7 @@ impl DatabaseUrl {
 
     /// Trusts this authority, unless the URL names one itself.
     pub(crate) fn trust(&mut self, root_cert: &Path) {
-        if let Place::Postgres(server) = &mut self.0
+        if let Place::Postgres(server) = &mut self.place
             && server.root_cert.is_none()
         {
             server.root_cert = Some(root_cert.to_owned());
@@ -116,7 +141,7 @@ impl DatabaseUrl {
     }
 
     pub(crate) fn server(&self) -> Option<&Server> {
-        match &self.0 {
+        match &self.place {
             Place::Postgres(server) => Some(server),
             Place::Sqlite(_) => None,
         }
@@ -125,7 +150,7 @@ impl DatabaseUrl {
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.place {
             Place::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
             Place::Postgres(s) => {
                 let hidden = if s.password.is_some() { ":***" } else { "" };

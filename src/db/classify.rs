@@ -235,9 +235,15 @@ fn kind_of(code: &str, message: &str, connecting: bool) -> (ErrorKind, Option<&'
                 ),
             );
         }
-        "40001" | "40P01" | "53300" | "55P03" | "57P01" | "57P02" | "57P03" | "57P05" | "55006" => {
-            ErrorKind::Transient
+        "57P01" | "57P02" | "57P03" => {
+            return (
+                ErrorKind::Transient,
+                Some(
+                    "the server restarts, or somebody ended the session: run the same command again, it goes on where it stopped",
+                ),
+            );
         }
+        "40001" | "40P01" | "53300" | "55P03" | "57P05" | "55006" => ErrorKind::Transient,
         "25P03" | "25P04" => ErrorKind::Lost,
         "P0001" | "P0004" => ErrorKind::Row,
         _ => match code.get(..2).unwrap_or_default() {

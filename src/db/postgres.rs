@@ -19,7 +19,7 @@ use crate::row::Rows;
 /// would otherwise stay.
 const SETTINGS: &str = "set TimeZone = 'UTC'; set DateStyle = 'ISO, MDY'; set IntervalStyle = 'postgres'; \
     set extra_float_digits = 3; set bytea_output = 'hex'; set standard_conforming_strings = on; \
-    set client_encoding = 'UTF8'; set jit = off; set lock_timeout = '60s'; \
+    set client_encoding = 'UTF8'; set jit = off; \
     set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 6";
 
 /// A reader holds its snapshot as long as it needs, and a source whose rows would be hidden by row

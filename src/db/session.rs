@@ -8,7 +8,6 @@ use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 
-use super::begin::begin_sql;
 use super::classify::{Scene, classify, lost, timeout};
 use super::failpoint::{Action, at_statement};
 use super::postgres::{self, Copied, Described};
@@ -19,11 +18,11 @@ use crate::config::DatabaseUrl;
 use crate::row::Rows;
 use crate::value::Logical;
 
-/// How long connecting may take.
+/// How long connecting may take, saying goodbye, and anything else that is no work.
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long one statement, or one bulk read or write as a whole, may take.
-pub const STATEMENT_LIMIT: Duration = Duration::from_mins(10);
+/// How long a statement waits for a lock, at most: a tenth of what it may take altogether.
+const LOCK_LIMIT: Duration = Duration::from_mins(1);
 
 /// One connection to one of the two databases.
 pub struct Session {
@@ -86,7 +85,7 @@ macro_rules! guarded {
 }
 
 impl Session {
-    /// Connects, within 10 seconds, and makes the session's settings: text forms that do not lose
+    /// Connects, within [`CONNECT_LIMIT`], and makes the session's settings: text forms that do not lose
     /// anything, read-only unless it is a [`Role::TargetWriter`]. Only a writer creates a missing
     /// SQLite file.
     pub async fn open(url: &DatabaseUrl, role: Role) -> Result<Self, DbError> {
@@ -106,8 +105,10 @@ impl Session {
                 Engine::Sqlite => Link::Sqlite(Box::new(sqlite::open(url, role).await?)),
             })
         };
-        let link = match tokio::time::timeout(CONNECT_LIMIT, connect).await {
-            Err(_) => return Err(explain(timeout(CONNECT_LIMIT.as_secs(), scene), &place)),
+        let patience = url.patience();
+        let limit = patience.min(CONNECT_LIMIT);
+        let link = match tokio::time::timeout(limit, connect).await {
+            Err(_) => return Err(explain(timeout(limit.as_secs(), scene), &place)),
             Ok(Err(error)) => return Err(explain(classify(&error, scene), &place)),
             Ok(Ok(link)) => link,
         };
@@ -116,19 +117,16 @@ impl Session {
             role,
             _seat: Seat::take(&place),
             place,
-            limit: STATEMENT_LIMIT,
+            limit,
             busy: false,
             backend: None,
         };
         if session.engine() == Engine::Postgres {
-            // a little before our own limit, so that the server says no and the session lives on
-            let server = session
-                .limit
-                .saturating_sub(Duration::from_secs(5))
-                .as_millis();
             let told = session
                 .query(&format!(
-                    "set statement_timeout = {server}; select pg_backend_pid()"
+                    "set statement_timeout = {}; set lock_timeout = {}; select pg_backend_pid()",
+                    server_limit(patience).as_millis(),
+                    lock_limit(patience).as_millis()
                 ))
                 .await?;
             if !told.is_empty() {
@@ -136,7 +134,28 @@ impl Session {
                 session.backend = backend.and_then(|pid| pid.parse().ok());
             }
         }
+        session.limit = patience;
         Ok(session)
+    }
+
+    /// How long the server lets a statement run.
+    pub fn statement_limit(&self) -> Duration {
+        server_limit(self.limit)
+    }
+
+    /// How long a statement waits for a lock.
+    pub fn lock_limit(&self) -> Duration {
+        lock_limit(self.limit)
+    }
+
+    /// How long the server keeps a transaction in which nothing is asked.
+    pub fn idle_limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// From here on nothing important is asked any more: no answer is waited for longer than for a connection.
+    pub fn hurry(&mut self) {
+        self.limit = self.limit.min(CONNECT_LIMIT);
     }
 
     /// Which engine it talks to.
@@ -184,7 +203,7 @@ impl Session {
 
     /// Runs statements that write in a transaction of their own.
     pub async fn write(&mut self, sql: &str) -> Result<(), DbError> {
-        let begin = begin_sql(self.engine());
+        let begin = self.begin_sql();
         let sql = sql.trim_end_matches(';');
         let done = self.execute(&format!("{begin};{sql};commit")).await;
         if done.is_err() && !self.busy {
@@ -366,7 +385,7 @@ impl Session {
                 Link::Sqlite(c) => c.close().await.is_ok(),
             }
         };
-        let _ = tokio::time::timeout(CONNECT_LIMIT, goodbye).await;
+        let _ = tokio::time::timeout(CONNECT_LIMIT.min(self.limit), goodbye).await;
     }
 
     pub(super) fn scene(&self) -> Scene<'_> {
@@ -404,6 +423,15 @@ impl Session {
             }
         }
     }
+}
+
+/// A little before our own limit, so that the server says no and the session lives on.
+fn server_limit(patience: Duration) -> Duration {
+    patience.saturating_sub((patience / 5).min(Duration::from_secs(5)))
+}
+
+fn lock_limit(patience: Duration) -> Duration {
+    (patience / 10).min(LOCK_LIMIT)
 }
 
 /// What an operation of the other engine answers; its caller has looked at the engine before.

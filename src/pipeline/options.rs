@@ -1,5 +1,8 @@
 //! What a run is asked for.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 /// What was asked for.
 #[derive(Clone, Debug)]
 #[expect(
@@ -39,4 +42,25 @@ pub struct Syncing {
     pub rules: Vec<String>,
     /// Remove what is withdrawn.
     pub deletes: bool,
+}
+
+/// Ctrl-C: asks a run to stop after the chunks in flight.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Not asked yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// True when asked.
+    pub fn asked(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
 }

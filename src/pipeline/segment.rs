@@ -1,7 +1,7 @@
 //! Opening and closing a segment: what belongs to it goes in one transaction with it.
 
 use super::{RunError, World};
-use crate::db::{Session, begin_sql, point};
+use crate::db::{Session, point};
 use crate::rule::Rule;
 use crate::state::{Claim, SegmentRecord, State, StateError};
 
@@ -11,7 +11,8 @@ pub(super) async fn begin(
     state: State,
     (run, epoch): (i64, i64),
 ) -> Result<(), RunError> {
-    writer.execute(&begin_sql(state.engine())).await?;
+    let begin = writer.begin_sql();
+    writer.execute(&begin).await?;
     if writer
         .query(&Claim::fence_sql(state, run, epoch))
         .await?

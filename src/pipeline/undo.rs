@@ -12,8 +12,7 @@ use serde::Serialize;
 use super::{Event, RunError, Stop, Watcher};
 use crate::commit::{Kept, TakenBack, Tracking, Undoing, Would, Writer, tracking};
 use crate::config::Config;
-use crate::db::{Engine, Role, Session, point};
-use crate::diagnostic::Diagnostic;
+use crate::db::{Role, Session, point};
 use crate::state::{Claim, Part, SegmentRecord, State, UndoLine};
 use stretch::{Stretch, chunks, stretches};
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::db::{Engine, Session, begin_sql};
+use crate::db::{Engine, Session};
 use crate::state::{State, StateError, number, text};
 
 /// Key of the advisory lock: the letters `runner`.
@@ -61,7 +61,8 @@ impl Claim {
     ) -> Result<Self, StateError> {
         let t = state.table("run");
         wait_for_lock(state, &mut lock, "pg_try_advisory_lock").await?;
-        lock.execute(&begin_sql(state.engine())).await?;
+        let begin = lock.begin_sql();
+        lock.execute(&begin).await?;
         let claimed = Self::insert(state, &mut lock, record, &t).await;
         match claimed {
             Ok((run, epoch)) => {
@@ -142,6 +143,11 @@ impl Claim {
         )
     }
 
+    /// The run is ending after an error: no answer is waited for long.
+    pub fn hurry(&mut self) {
+        self.lock.hurry();
+    }
+
     /// Closes the run: `finished`, `failed` or `interrupted`, with its exit code.
     pub async fn finish(mut self, state: State, status: &str, exit: u8) -> Result<(), StateError> {
         let sql = format!(
@@ -165,7 +171,8 @@ impl Claim {
 pub async fn begin_alone(state: State, session: &mut Session) -> Result<(), StateError> {
     let begun = match state.engine() {
         Engine::Postgres => {
-            session.execute(&begin_sql(state.engine())).await?;
+            let begin = session.begin_sql();
+            session.execute(&begin).await?;
             wait_for_lock(state, session, "pg_try_advisory_xact_lock").await
         }
         Engine::Sqlite => match wait_for_lock(state, session, "").await {

@@ -4,7 +4,7 @@
 //! Granted to nobody: on Supabase the schema is not exposed through the API either, and row security
 //! is on in case somebody exposes it.
 
-use crate::db::{Engine, begin_sql};
+use crate::db::Engine;
 use crate::state::State;
 
 /// Version of this layout; a newer one in the target is refused.
@@ -119,10 +119,10 @@ pub(super) fn added(state: State) -> String {
         .collect()
 }
 
-/// Everything as one script; safe to run once.
+/// Everything as one script, for a transaction; safe to run once.
 pub(super) fn ddl(state: State) -> String {
     let postgres = state.engine() == Engine::Postgres;
-    let mut sql = format!("{};", begin_sql(state.engine()));
+    let mut sql = String::new();
     if postgres {
         sql.push_str(
             "create schema if not exists runner; revoke all on schema runner from public;",
@@ -143,7 +143,7 @@ pub(super) fn ddl(state: State) -> String {
         sql.push_str(UNPACK);
     }
     sql.push_str(&format!(
-        "insert into {} (key, value) values ('version', '{VERSION}'); commit;",
+        "insert into {} (key, value) values ('version', '{VERSION}')",
         state.table("meta")
     ));
     sql

@@ -3,7 +3,7 @@
 use super::VerifyError;
 use super::outcome::{Check, TableProof, Verification};
 use crate::config::Config;
-use crate::db::{Role, Session, begin_sql, point};
+use crate::db::{Role, Session, point};
 use crate::state::{Claim, RunRecord, State, host_name, os_user};
 
 /// Keys named per class in a stored sentence.
@@ -61,7 +61,8 @@ pub async fn record(config: &Config, found: &Verification) -> Result<i64, Verify
             sql.push(state.finding_sql(claim.run, rule, "verify", fit.name, status, &detail)?);
         }
     }
-    writer.execute(&begin_sql(state.engine())).await?;
+    let begin = writer.begin_sql();
+    writer.execute(&begin).await?;
     writer.execute(&sql.join(";")).await?;
     let (root, chunks) = state.root(&mut writer, claim.run).await?;
     writer

@@ -77,14 +77,8 @@ fn start() -> Server {
          or set RUNNER_TEST_PG_BIN to the folder that holds `postgres` and `initdb`",
     );
     let ids = unprivileged();
-    let template = template(&binaries, ids);
     let dir = own_dir("runner-test-", ids);
-    succeed(
-        command("/bin/cp", ids)
-            .arg("-R")
-            .arg(&template)
-            .arg(dir.join("data")),
-    );
+    empty_data(&binaries, ids, &dir);
     // A port that was free a moment ago may be taken now: the next one then.
     for _ in 0..5 {
         let port = free_port();
@@ -104,6 +98,17 @@ fn start() -> Server {
         }
     }
     panic!("PostgreSQL did not start:\n{}", log_of(&dir));
+}
+
+/// Puts the data of an empty server into `dir`.
+pub(super) fn empty_data(binaries: &Path, ids: Option<Ids>, dir: &Path) {
+    let template = template(binaries, ids);
+    succeed(
+        command("/bin/cp", ids)
+            .arg("-R")
+            .arg(&template)
+            .arg(dir.join("data")),
+    );
 }
 
 pub(super) fn find_binaries() -> Option<PathBuf> {
