@@ -12,7 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-LOOP_ROWS = 20_000
+LOOP_ROWS = 500_000
 # what earlier scripts kept; out of the way but for the one that measures them
 OLD_TABLES = ["migration_mappings", "migration_control"]
 WITH_OLD_TABLES = "runner, migration tables"
@@ -162,7 +162,7 @@ class Bench:
         }
 
     def loop_rows(self):
-        return min(self.rows, LOOP_ROWS if self.port == self.server.port else LOOP_ROWS // 5)
+        return min(self.rows, LOOP_ROWS if self.port == self.server.port else 4_000)
 
     def load_file(self):
         path = self.dir / f"{self.work.name}.load"
