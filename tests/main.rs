@@ -33,6 +33,7 @@ mod errors;
 mod faults;
 mod fenced;
 mod fitness;
+mod hostile;
 mod ids;
 mod init;
 mod keys;

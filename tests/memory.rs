@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::{Project, Running};
 
 const LIMIT: Duration = Duration::from_mins(5);
-const MIB: u64 = 1024;
+pub(crate) const MIB: u64 = 1024;
 /// What the allocator may take more while it runs longer; a key and an id for each row would be more.
 const GROWTH: u64 = 16 * MIB;
 
@@ -24,7 +24,7 @@ const TARGET: &str = "create table new(id uuid primary key, legacy_id integer un
 
 /// Runs the program and returns the most memory it had, in KiB.
 #[track_caller]
-fn peak(project: &Project, arguments: &[&str]) -> u64 {
+pub(crate) fn peak(project: &Project, arguments: &[&str], exit: i32) -> u64 {
     let running = Running::start(&mut project.command(arguments));
     let status = format!("/proc/{}/status", running.child.id());
     let watch = std::thread::spawn(move || {
@@ -40,7 +40,7 @@ fn peak(project: &Project, arguments: &[&str]) -> u64 {
         }
         peak
     });
-    running.finish(LIMIT).ends_with(0);
+    running.finish(LIMIT).ends_with(exit);
     let peak = watch.join().expect("the watch ends");
     assert!(peak > 0, "nothing was measured");
     peak
@@ -64,7 +64,7 @@ fn large_values(project: impl Fn() -> Project, rows: usize) {
     for (name, rule) in [("past", PAST), ("through", THROUGH)] {
         let project = project();
         project.rule("new", rule);
-        let peak = peak(&project, &["run"]);
+        let peak = peak(&project, &["run"], 0);
         eprintln!(
             "memory: {rows} texts of 1 MB {name} the script: {} MiB",
             peak / MIB
@@ -109,7 +109,7 @@ fn a_long_table_is_not_kept_in_memory() {
             TARGET,
         );
         project.rule("new", THROUGH);
-        let peak = peak(&project, &["run"]);
+        let peak = peak(&project, &["run"], 0);
         eprintln!("memory: {rows} short rows: {} MiB", peak / MIB);
         peaks.push(peak);
     }

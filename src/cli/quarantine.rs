@@ -146,8 +146,25 @@ fn list_text(issues: &[Issue]) -> String {
     )
 }
 
-/// A key as one word of a shell.
+/// A key as one word of a shell, which may be shown as well: what would steer a terminal is written as its bytes.
 pub(super) fn shell_word(key: &str) -> String {
+    // a line break too: pasted, it would end the command
+    if key.contains('\n') || screen::printable(key) != key {
+        let mut word = String::from("$'");
+        for c in key.chars() {
+            match c {
+                '\'' | '\\' => word.extend(['\\', c]),
+                ' '..='~' => word.push(c),
+                _ => {
+                    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                        word.push_str(&format!("\\x{byte:02x}"));
+                    }
+                }
+            }
+        }
+        word.push('\'');
+        return word;
+    }
     if !key.is_empty()
         && key
             .chars()
@@ -286,5 +303,9 @@ mod tests {
     fn keys_are_safe_to_paste_into_a_shell() {
         assert_eq!(shell_word("4711"), "4711");
         assert_eq!(shell_word("a'b; rm"), r"'a'\''b; rm'");
+        assert_eq!(
+            shell_word("\u{1b}[31m\u{9b}'\\\nü"),
+            r"$'\x1b[31m\xc2\x9b\'\\\x0a\xc3\xbc'"
+        );
     }
 }

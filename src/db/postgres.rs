@@ -6,8 +6,8 @@ use std::path::Path;
 use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
 use sqlx::{
-    AssertSqlSafe, Column as _, ConnectOptions as _, Either, Executor as _, Row as _,
-    SqlSafeStr as _, Statement as _, TypeInfo as _, ValueRef as _,
+    AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Either, Executor as _,
+    Row as _, SqlSafeStr as _, Statement as _, TypeInfo as _, ValueRef as _,
 };
 
 use super::{Lines, Role};
@@ -32,6 +32,8 @@ const READER_SETTINGS: &str =
 
 /// How much of COPY data goes into one message; no more of it is in memory at a time.
 const SLICE: usize = 256 * 1024;
+/// Buffers that grew beyond this for a large row are given back.
+const LARGE: usize = 16 * 1024 * 1024;
 
 fn options(url: &DatabaseUrl) -> Result<PgConnectOptions, sqlx::Error> {
     let Some(server) = url.server() else {
@@ -82,6 +84,11 @@ pub(super) async fn open(url: &DatabaseUrl, role: Role) -> Result<PgConnection, 
     sqlx::raw_sql(AssertSqlSafe(format!("{SETTINGS}; {more}")))
         .execute(&mut connection)
         .await?;
+    if role == Role::Source {
+        // such a database holds whatever bytes came: converted, one that is no UTF-8 would fail the whole page
+        let raw = "select set_config('client_encoding', 'SQL_ASCII', false) where current_setting('server_encoding') = 'SQL_ASCII'";
+        sqlx::raw_sql(raw).execute(&mut connection).await?;
+    }
     // limits that not every version knows
     let limits = "select set_config(name, '0', false) from pg_settings \
          where name in ('transaction_timeout', 'idle_session_timeout')";
@@ -156,6 +163,11 @@ pub(super) async fn copy_out(
         Err(error) if !begun => {
             resync(connection, &error).await?;
             Err(error)
+        }
+        Ok(Copied::Whole(rows)) if rows.bytes() > LARGE => {
+            // the driver's buffer has room for the largest row, and would keep it
+            connection.shrink_buffers();
+            Ok(Copied::Whole(rows))
         }
         read => read,
     }
@@ -253,7 +265,13 @@ pub(super) async fn copy_in(
         if slice.is_empty() {
             return copy.finish().await;
         }
-        copy.send(&slice[..]).await?;
+        // the driver copies a message into a buffer of its own, which it keeps: a large row goes in pieces
+        for piece in slice.chunks(SLICE) {
+            copy.send(piece).await?;
+        }
+        if slice.capacity() > LARGE {
+            slice = Vec::with_capacity(SLICE + SLICE / 4);
+        }
     }
 }
 

@@ -207,7 +207,7 @@ impl Bench {
         let answers = Arc::new(runtime.block_on(fetch).map_err(Diagnostic::from)?);
         let rows = Arc::new(rows);
         for (row, key) in keys.into_iter().enumerate() {
-            let is_broken = rows.faults().iter().any(|fault| fault.row == row);
+            let is_broken = rows.fault_of(row).is_some();
             let judged = if is_broken {
                 Seen {
                     outcome: Outcome::Reject("bad_value".to_owned()),

@@ -34,7 +34,7 @@ pub(super) struct Given {
 impl Given {
     /// Why the row cannot be trusted: a value that does not fit its own declared type.
     pub(super) fn fault(&self) -> Option<String> {
-        let fault = self.rows.faults().iter().find(|f| f.row == self.row)?;
+        let fault = self.rows.fault_of(self.row)?;
         let column = self.rows.columns().get(fault.column)?;
         Some(format!("column `{column}`: {}", fault.why))
     }

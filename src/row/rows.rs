@@ -124,12 +124,36 @@ impl Rows {
 
     /// Records that a value did not fit its declared type.
     pub fn fault(&mut self, fault: ReadFault) {
-        self.faults.push(fault);
+        let place = (fault.row, fault.column);
+        // readers go row by row, so this is nearly always the end
+        let at = self.faults.partition_point(|f| (f.row, f.column) <= place);
+        self.faults.insert(at, fault);
     }
 
-    /// What the reader could not accept.
+    /// What the reader could not accept, by row and column.
     pub fn faults(&self) -> &[ReadFault] {
         &self.faults
+    }
+
+    /// The first value of a row that the reader could not accept. A chunk may be full of them, so they are not
+    /// gone through for each row.
+    pub fn fault_of(&self, row: usize) -> Option<&ReadFault> {
+        self.fault_from((row, 0)).filter(|fault| fault.row == row)
+    }
+
+    /// Why the reader could not accept a cell.
+    pub fn fault_at(&self, row: usize, column: usize) -> Option<&ReadFault> {
+        let fault = self.fault_from((row, column));
+        fault.filter(|fault| (fault.row, fault.column) == (row, column))
+    }
+
+    fn fault_from(&self, place: (usize, usize)) -> Option<&ReadFault> {
+        let at = self.faults.partition_point(|fault| {
+            #[cfg(test)]
+            tests::LOOKED_AT.with(|n| n.set(n.get() + 1));
+            (fault.row, fault.column) < place
+        });
+        self.faults.get(at)
     }
 }
 
@@ -155,6 +179,44 @@ mod tests {
         );
         assert_eq!(rows.raw(1, 1), None);
         assert_eq!(rows.cell(1, 0).as_deref(), Some(&b"2"[..]));
+    }
+
+    thread_local! {
+        /// Faults that were looked at to find one.
+        pub(super) static LOOKED_AT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    #[test]
+    fn a_chunk_full_of_bad_values_is_not_gone_through_for_each_row() {
+        const ROWS: usize = 10_000;
+        let mut rows = Rows::new(["a".to_owned(), "b".to_owned()].into());
+        let fault = |row, column| ReadFault {
+            row,
+            column,
+            why: format!("{row} {column}"),
+        };
+        for row in 0..ROWS {
+            rows.push_cell(None);
+            rows.push_cell(None);
+            // whatever the order in which a reader finds them
+            rows.fault(fault(row, 1));
+            if row % 3 == 0 {
+                rows.fault(fault(row, 0));
+            }
+        }
+        LOOKED_AT.with(|n| n.set(0));
+        for row in 0..ROWS {
+            let first = usize::from(row % 3 != 0);
+            assert_eq!(rows.fault_of(row), Some(&fault(row, first)));
+            assert_eq!(rows.fault_at(row, 1), Some(&fault(row, 1)));
+            assert_eq!(rows.fault_at(row, 0).is_some(), first == 0);
+        }
+        assert_eq!(rows.fault_of(ROWS), None);
+        let looked_at = LOOKED_AT.with(std::cell::Cell::get);
+        assert!(
+            looked_at < ROWS * 3 * 16,
+            "{looked_at} faults for {ROWS} rows"
+        );
     }
 
     #[test]

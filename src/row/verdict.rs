@@ -106,9 +106,13 @@ pub struct OutRow {
 impl OutRow {
     /// The escaped cell of target column `column`, if this row sets it; `Some(None)` is NULL.
     pub fn cell(&self, column: u16) -> Option<Option<&[u8]>> {
-        let at = self.set.iter().position(|c| *c == column)?;
-        let cell = self.line.split(|b| *b == b'\t').nth(at)?;
-        Some((cell != b"\\N").then_some(cell))
+        self.cells().nth(self.set.binary_search(&column).ok()?)
+    }
+
+    /// The escaped cells, in the order of `set`; `None` is NULL.
+    pub fn cells(&self) -> impl Iterator<Item = Option<&[u8]>> {
+        let cells = self.line.split(|b| *b == b'\t');
+        cells.map(|cell| (cell != b"\\N").then_some(cell))
     }
 }
 

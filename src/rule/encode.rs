@@ -13,6 +13,8 @@ use crate::value::{Logical, Misfit, Pair, Scalar, fit, fit_text, pair, same_text
 const NULL: &[u8] = b"\\N";
 /// What is reserved for lines at a time.
 const LINES_BYTES: usize = 64 * 1024;
+/// What a buffer may keep from a large row.
+const KEPT_BYTES: usize = 4 * 1024 * 1024;
 
 /// The row being built, and the column sets seen so far.
 pub(super) struct Encoder {
@@ -160,12 +162,7 @@ impl Encoder {
     ) -> Result<(), (Stage, Misfit)> {
         let name = &source.0;
         let unreadable = |code, why: String| (Stage::Read, Misfit { code, why });
-        if !rows.faults().is_empty()
-            && let Some(fault) = rows
-                .faults()
-                .iter()
-                .find(|f| f.row == row && f.column == copied.source)
-        {
+        if let Some(fault) = rows.fault_at(row, copied.source) {
             return Err(unreadable(
                 "bad_value",
                 format!("column `{name}`: {}", fault.why),
@@ -251,6 +248,16 @@ impl Encoder {
         if known.is_none() {
             self.sets.push(Arc::clone(&set));
         }
-        (set, line.split().freeze())
+        let line = line.split().freeze();
+        for buffer in [&mut self.bytes, &mut self.plain] {
+            if buffer.capacity() > KEPT_BYTES {
+                *buffer = Vec::new();
+            }
+        }
+        if line.len() > KEPT_BYTES {
+            // what is left of its memory would keep all of it
+            self.lines = BytesMut::new();
+        }
+        (set, line)
     }
 }

@@ -274,7 +274,7 @@ fn limits_have_their_place_and_no_catch_sees_them() {
         (
             "",
             "let m = #{}; loop { m = #{ a: m, b: m }; }",
-            "a map grew beyond 1000 keys",
+            "a map grew beyond 2000 keys",
         ),
     ] {
         let text = format!("{HEAD}{functions}\nfn transform(row) {{\n{body}; #{{}}\n}}");

@@ -67,7 +67,7 @@ impl Judge {
 }
 
 fn read_fault(rows: &Rows, row: usize) -> Option<Reject> {
-    let fault = rows.faults().iter().find(|f| f.row == row)?;
+    let fault = rows.fault_of(row)?;
     let column = rows
         .columns()
         .get(fault.column)

@@ -20,8 +20,8 @@ pub(super) const OPERATIONS_MAX: u64 = 100_000;
 pub(super) const CALL_LEVELS_MAX: usize = 32;
 /// Elements of a list.
 pub(super) const ARRAY_LENGTH_MAX: usize = 10_000;
-/// Keys of a map.
-pub(super) const MAP_KEYS_MAX: usize = 1_000;
+/// Keys of a map: the 1,600 columns of the widest table that Postgres has, and some.
+pub(super) const MAP_KEYS_MAX: usize = 2_000;
 /// Lines that `print` may keep.
 const PRINTED_LINES_MAX: usize = 1000;
 

@@ -170,12 +170,7 @@ fn decode(
         context.raise(call, verdict)
     };
     let name = &shape.names[column];
-    if !rows.faults().is_empty()
-        && let Some(fault) = rows
-            .faults()
-            .iter()
-            .find(|f| f.row == row && f.column == column)
-    {
+    if let Some(fault) = rows.fault_at(row, column) {
         return refuse("bad_value", format!("column `{name}`: {}", fault.why));
     }
     let Some(raw) = rows.raw(row, column) else {

@@ -44,6 +44,11 @@ impl Db {
         Self::made_from("template0")
     }
 
+    /// A new empty database that takes whatever bytes come for text.
+    pub fn postgres_of_any_bytes() -> Self {
+        Self::made_from("template0 encoding 'SQL_ASCII' locale 'C'")
+    }
+
     fn made_from(template: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("t{}", COUNT.fetch_add(1, Ordering::Relaxed));
