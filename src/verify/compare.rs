@@ -14,7 +14,10 @@ use crate::db::{Action, Session, failpoint};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Wants;
 use crate::row::{Key, OutRow, Rows, Verdict};
+use crate::rule::Rule;
+use crate::source::PageQuery;
 use crate::target::Destination;
+use crate::value::Logical;
 
 /// What a derived row, or a target row, is suspected of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +77,32 @@ pub(super) enum Way {
     Range(u16),
     /// By lists of keys and ids.
     Lists,
+}
+
+/// How target rows are found: by ranges where the legacy column is the key itself, and a number.
+pub(super) fn way(rule: &Rule, query: &PageQuery, to: &Destination, sampled: bool) -> Way {
+    let (Some(legacy), [key]) = (to.legacy, &query.key_types[..]) else {
+        return Way::Lists;
+    };
+    let logical = &to.table.columns[usize::from(legacy)].logical;
+    let whole = |l: &Logical| matches!(l, Logical::Int2 | Logical::Int4 | Logical::Int8);
+    if sampled || copies_another(rule, query, to, legacy) || !whole(key) || !whole(logical) {
+        Way::Lists
+    } else {
+        Way::Range(legacy)
+    }
+}
+
+/// The legacy column holds something else than the key.
+pub(super) fn copies_another(
+    rule: &Rule,
+    query: &PageQuery,
+    to: &Destination,
+    legacy: u16,
+) -> bool {
+    let name = &to.table.columns[usize::from(legacy)].name;
+    let mut copies = rule.header.copy.iter();
+    copies.any(|pair| pair.target == *name && pair.source != query.key[0])
 }
 
 /// What all chunks of a table are compared with.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::Receiver;
 use uuid::Uuid;
 
 use super::classify::{self, Explainer};
-use super::compare::{Comparer, Kind, Suspect, Way, hasher};
+use super::compare::{Comparer, Kind, Suspect, Way, copies_another, hasher, way};
 use super::derive::{Chunk, Derived, Scripts};
 use super::locate::Layout;
 use super::outcome::{Resumed, TableProof};
@@ -21,10 +21,8 @@ use crate::diagnostic::Diagnostic;
 use crate::plan::{Known, Step, Wants};
 use crate::row::{Key, Verdict};
 use crate::rule::Rule;
-use crate::source::PageQuery;
 use crate::state::Applied;
 use crate::target::Destination;
-use crate::value::Logical;
 
 /// Suspects held before the state is asked about them.
 const SUSPECTS_MAX: usize = 2_000;
@@ -212,27 +210,6 @@ fn two_moments(clean: &Clean) -> String {
         clean.counts.derived,
         before.join("; ")
     )
-}
-
-/// How target rows are found: by ranges where the legacy column is the key itself, and a number.
-fn way(rule: &Rule, query: &PageQuery, to: &Destination, sampled: bool) -> Way {
-    let (Some(legacy), [key]) = (to.legacy, &query.key_types[..]) else {
-        return Way::Lists;
-    };
-    let logical = &to.table.columns[usize::from(legacy)].logical;
-    let whole = |l: &Logical| matches!(l, Logical::Int2 | Logical::Int4 | Logical::Int8);
-    if sampled || copies_another(rule, query, to, legacy) || !whole(key) || !whole(logical) {
-        Way::Lists
-    } else {
-        Way::Range(legacy)
-    }
-}
-
-/// The legacy column holds something else than the key.
-fn copies_another(rule: &Rule, query: &PageQuery, to: &Destination, legacy: u16) -> bool {
-    let name = &to.table.columns[usize::from(legacy)].name;
-    let mut copies = rule.header.copy.iter();
-    copies.any(|pair| pair.target == *name && pair.source != query.key[0])
 }
 
 struct Comparison<'a, 'w> {
