@@ -10,6 +10,7 @@ mod project;
 mod proxy;
 mod random;
 mod release;
+mod secrets;
 mod server;
 mod supabase;
 

@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::secrets::keeps;
+
 /// How a program ended and what it said.
 #[must_use = "a test has to look at how the program ended"]
 #[derive(Clone, Debug)]
@@ -93,6 +95,7 @@ pub struct Running {
     stdout: JoinHandle<String>,
     stderr: JoinHandle<String>,
     started: Instant,
+    program: String,
 }
 
 impl Running {
@@ -112,6 +115,7 @@ impl Running {
             stdout,
             stderr,
             started,
+            program: command.get_program().display().to_string(),
         }
     }
 
@@ -143,6 +147,8 @@ impl Running {
             took,
         };
         assert!(!late, "still running after {limit:?}\n{output}");
+        keeps(&format!("stdout of {}", self.program), &output.stdout);
+        keeps(&format!("stderr of {}", self.program), &output.stderr);
         output
     }
 }

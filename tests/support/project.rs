@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::database::{Db, Engine};
 use super::process::{Output, Running, run_limited};
+use super::secrets::{Searched, search_state};
 
 /// The namespace of every test project, so that ids can be compared between two of them.
 pub const NAMESPACE: &str = "6f1d2c3b-4a59-4e68-9f70-8a1b2c3d4e5f";
@@ -26,6 +27,7 @@ pub struct Project {
     /// Databases that others go on using are not removed.
     owns_source: bool,
     owns_target: bool,
+    searched: Searched,
 }
 
 impl Project {
@@ -72,6 +74,7 @@ impl Project {
             binary: env!("CARGO_BIN_EXE_runner").into(),
             owns_source: true,
             owns_target: true,
+            searched: Searched::default(),
         };
         project.write_env(&[]);
         project
@@ -94,6 +97,7 @@ impl Project {
             binary,
             owns_source: false,
             owns_target: true,
+            searched: Searched::default(),
         };
         project.use_shipped_rules();
         project.write_env(&[]);
@@ -210,6 +214,7 @@ impl Project {
             "`runner {}` died\n{output}",
             arguments.join(" ")
         );
+        self.searched.look(self.dir.path());
         output
     }
 
@@ -219,6 +224,7 @@ impl Project {
         let mut command = self.command(arguments);
         let output = run_limited(command.env("RUNNER_FAILPOINT", failpoint), LIMIT);
         output.never_says("panicked at");
+        self.searched.look(self.dir.path());
         output
     }
 
@@ -264,6 +270,10 @@ impl Project {
 
 impl Drop for Project {
     fn drop(&mut self) {
+        if self.owns_target && !std::thread::panicking() {
+            self.searched.look(self.dir.path());
+            search_state(&self.target);
+        }
         if std::env::var_os("RUNNER_TEST_KEEP").is_some() {
             self.dir.disable_cleanup(true);
             eprintln!("kept {}", self.dir.path().display());
