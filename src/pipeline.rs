@@ -8,6 +8,7 @@ mod chunk;
 mod claim;
 mod clerk;
 mod connections;
+mod elsewhere;
 mod ending;
 mod error;
 mod flow;
@@ -277,9 +278,10 @@ pub async fn run(
         tables(&mut world, steps, &mut outcome).await?;
         return Ok(outcome);
     }
-    let changed = mode::refusals(&mut world, &rules, exists).await?;
-    if !changed.is_empty() {
-        return Err(RunError::Refused(changed));
+    let mut refused = mode::refusals(&mut world, &rules, exists).await?;
+    refused.extend(elsewhere::refusals(&mut world, &mut steps).await?);
+    if !refused.is_empty() {
+        return Err(RunError::Refused(refused));
     }
     let claimed = claim::take(&mut world).await?;
     let mut outcome = Outcome {

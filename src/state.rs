@@ -20,6 +20,7 @@ mod run;
 mod schema;
 mod seal;
 mod segment;
+mod sound;
 mod standing;
 mod texts;
 mod undone;
@@ -82,7 +83,9 @@ pub enum StateError {
         run: i64,
     },
     /// A stored value does not read back.
-    #[error("the state in the target is damaged: {0}; nothing was changed")]
+    #[error(
+        "the state in the target is damaged: {0}; nothing was changed; restore it from a backup, or let `runner state purge --yes` forget it and `runner run` make it again from the rows"
+    )]
     Damaged(String),
 }
 

@@ -30,7 +30,6 @@ mod drift;
 mod dry_run;
 mod edit;
 mod errors;
-mod faults;
 mod fenced;
 mod fitness;
 mod hostile;

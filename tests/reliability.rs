@@ -5,8 +5,14 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Db, OwnServer, PEOPLE_TARGET, Project, canonical_dump, quarantine_dump};
 
+mod content;
+mod ground;
 mod network;
+mod page;
+mod process;
 mod servers;
+mod state;
+mod waits;
 
 /// Small chunks, one after another.
 const RUN: &[&str] = &["run", "--batch-rows", "20", "--writers", "1"];

@@ -10,6 +10,7 @@ use crate::cli::progress::Progress;
 use crate::cli::screen::Answer;
 use crate::cli::setup::{self, Global};
 use crate::cli::signals;
+use crate::cli::sink::Sink;
 use crate::cli::verify::Watch;
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
@@ -79,8 +80,9 @@ pub(super) async fn run(global: &Global, args: &ReportArgs) -> Result<Answer, Fa
         let json = serde_json::to_value(&report).unwrap_or_default();
         return Ok(Answer::done(text, json));
     };
-    std::fs::write(file, text)
-        .map_err(|error| Diagnostic::error(format!("cannot write {}: {error}", file.display())))?;
+    let mut out = Sink::shared(file)?;
+    out.write(&text)?;
+    out.finish(Some(file))?;
     let shown = file.display().to_string();
     Ok(Answer::done(
         format!("wrote {shown}"),

@@ -181,12 +181,15 @@ pub(super) async fn existing_state(config: &Config) -> Result<(Session, State), 
 pub(super) async fn existing_state_in(session: Session) -> Result<(Session, State), Failure> {
     match state_in(session).await? {
         (session, Some(state)) => Ok((session, state)),
-        (_, None) => Err(
-            Diagnostic::error("nothing has been migrated into this target yet")
-                .hint("start with `runner check`, then `runner run`")
-                .into(),
-        ),
+        (_, None) => Err(nothing_there()),
     }
+}
+
+/// There is no state in the target.
+pub(super) fn nothing_there() -> Failure {
+    Diagnostic::error("nothing has been migrated into this target yet")
+        .hint("start with `runner check`, then `runner run`")
+        .into()
 }
 
 #[cfg(test)]

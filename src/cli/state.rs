@@ -11,7 +11,7 @@ use crate::cli::setup::{self, Global};
 use crate::cli::sink::Sink;
 use crate::db::{Engine, ErrorKind, Role, Session, point};
 use crate::diagnostic::Diagnostic;
-use crate::state::{HANDOVER, StateError, VERSION, begin_alone};
+use crate::state::{HANDOVER, State, StateError, VERSION, begin_alone};
 
 /// Hand over what is known of the migration, or remove it from the target
 #[derive(Debug, Args)]
@@ -113,12 +113,18 @@ async fn export(global: &Global, args: &ExportArgs) -> Result<Answer, Failure> {
 
 async fn purge(global: &Global, args: &PurgeArgs) -> Result<Answer, Failure> {
     let config = global.config()?;
-    let (mut reader, state) = setup::existing_state(&config).await?;
+    let mut reader = Session::open(config.target()?, Role::TargetReader).await?;
+    let state = State::new(reader.engine());
+    if !state.exists(&mut reader).await? {
+        return Err(setup::nothing_there());
+    }
+    // a damaged state is what one wants to be rid of
+    sound_or_damaged(state.check_version(&mut reader).await)?;
     let mut sizes = Vec::new();
     for table in ["run", "chunk", "quarantine", "before_image", "accepted"] {
         sizes.push((table, state.size(&mut reader, table).await?));
     }
-    let namespace = state.stored_namespace(&mut reader).await?;
+    let namespace = sound_or_damaged(state.stored_namespace(&mut reader).await)?.flatten();
     reader.close().await;
     let size = |table| {
         sizes
@@ -168,6 +174,15 @@ async fn purge(global: &Global, args: &PurgeArgs) -> Result<Answer, Failure> {
         ),
         json,
     ))
+}
+
+/// What the state says, if it can be read.
+fn sound_or_damaged<T>(read: Result<T, StateError>) -> Result<Option<T>, StateError> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(StateError::Damaged(_)) => Ok(None),
+        Err(other) => Err(other),
+    }
 }
 
 /// Why it stays.

@@ -231,7 +231,7 @@ fn kind_of(code: &str, message: &str, connecting: bool) -> (ErrorKind, Option<&'
             return (
                 ErrorKind::Timeout,
                 Some(
-                    "the server cancelled the statement: look for locks and load, and at statement_timeout",
+                    "the server cancelled the statement: look for locks and load, at STATEMENT_TIMEOUT in .env, and take fewer rows at a time with --batch-rows",
                 ),
             );
         }

@@ -192,6 +192,10 @@ fn environment(format: Format) -> Environment<'static> {
     environment.add_filter("moment", |text: &str| moment(text));
     environment.add_filter("prose", |text: &str| Value::from_safe_string(prose(text)));
     environment.add_filter("md", |text: &str| markdown(text));
+    // a key may hold a line end, and what follows it must not look like a line of ours
+    environment.add_filter("one_line", |text: &str| {
+        text.replace('\n', "\\u{a}").replace('\r', "\\u{d}")
+    });
     environment.add_filter("pad", |text: String, width: usize| {
         format!("{text:<width$}")
     });

@@ -282,10 +282,10 @@ impl State {
     ) -> Result<Vec<(i64, Span, Manifest)>, StateError> {
         let packed = match self.engine() {
             Engine::Postgres => "encode(m.packed, 'hex')",
-            Engine::Sqlite => "hex(m.packed)",
+            Engine::Sqlite => "lower(hex(m.packed))",
         };
         let sql = format!(
-            "select c.no, c.lo, c.hi, {packed}, c.id from {} c join {} m on m.chunk_id = c.id where c.rule = {} and c.pass = {pass} and {} \
+            "select c.no, c.lo, c.hi, {packed}, c.id, c.hash from {} c join {} m on m.chunk_id = c.id where c.rule = {} and c.pass = {pass} and {} \
              and c.kind = '{kind}' and c.id > {after} order by c.id limit {limit}",
             self.table("chunk"),
             self.table("manifest"),
@@ -300,12 +300,10 @@ impl State {
                 lo: key(text(&rows, row, 1)?)?,
                 hi: key(text(&rows, row, 2)?)?,
             };
-            let packed = text(&rows, row, 3)?.unwrap_or_default();
-            found.push((
-                number(&rows, row, 4)?,
-                span,
-                Manifest::unpack(&from_hex(&packed)?)?,
-            ));
+            let chunk = number(&rows, row, 4)?;
+            let get = |column| text(&rows, row, column).map(Option::unwrap_or_default);
+            let manifest = Manifest::checked(&get(3)?, &get(5)?, chunk)?;
+            found.push((chunk, span, manifest));
         }
         Ok(found)
     }

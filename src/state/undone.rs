@@ -8,7 +8,6 @@ use uuid::Uuid;
 
 use crate::db::Session;
 use crate::row::Key;
-use crate::state::chunk::from_hex;
 use crate::state::{CodeCounts, Counts, Manifest, Span, State, StateError, Stated, number, text};
 
 /// A run that is over, or was killed.
@@ -251,8 +250,9 @@ impl State {
             crate::db::Engine::Sqlite => "hex(packed)",
         };
         let sql = format!(
-            "select {packed} from {} where chunk_id = {chunk}",
-            self.table("manifest")
+            "select {packed}, c.hash from {} m join {} c on c.id = m.chunk_id where chunk_id = {chunk}",
+            self.table("manifest"),
+            self.table("chunk")
         );
         let rows = session.query(&sql).await?;
         if rows.is_empty() {
@@ -260,7 +260,8 @@ impl State {
                 "chunk {chunk} has no manifest"
             )));
         }
-        Manifest::unpack(&from_hex(&text(&rows, 0, 0)?.unwrap_or_default())?)
+        let get = |column| text(&rows, 0, column).map(Option::unwrap_or_default);
+        Manifest::checked(&get(0)?, &get(1)?, chunk)
     }
 
     /// The rows that came along with a chunk's: what it stated of other tables than its own.
