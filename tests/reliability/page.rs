@@ -39,6 +39,8 @@ const FAULTS: &[Fault] = &[
             "kill::every_step_can_be_killed_or_fail_and_a_lost_commit_is_found_out",
             "verify_resume::a_killed_verification_goes_on_to_the_findings_of_an_undisturbed_one",
             "undo::kills::a_killed_undo_goes_on_to_the_end_of_an_undisturbed_one",
+            "struck::a_command_that_is_struck_anywhere_ends_as_if_nobody_had_disturbed_it",
+            "model::random_histories_leave_on_the_database_what_the_model_says",
         ],
     ),
     fault(
@@ -75,7 +77,9 @@ const FAULTS: &[Fault] = &[
         7,
         "No room on the target's disk (53100), no connection left (53300)",
         "waited for and tried again; then exit 1 with whole chunks, and the same command goes on. The poolers' own words for it (`EMAXCONN…`) are only held by a unit test: there is no such pooler here",
-        &[],
+        &[
+            "supabase::doors::a_role_with_few_connections_is_told_what_a_run_needs_and_gets_along_with_four",
+        ],
     ),
     fault(
         8,
@@ -90,6 +94,8 @@ const FAULTS: &[Fault] = &[
         &[
             "quarantine::nothing_is_decided_while_a_run_is_active",
             "state::a_living_run_keeps_its_state_and_so_does_what_others_hung_on_it",
+            "fenced::the_chunk_of_a_run_that_took_over_is_not_taken_for_ones_own",
+            "fenced::who_was_taken_over_neither_begins_nor_ends_a_table",
         ],
     ),
     fault(
@@ -209,7 +215,7 @@ const FAULTS: &[Fault] = &[
         "A transaction pooler",
         "found out by asking, refused with exit 5",
         &[
-            "supabase::the_same_rows_arrive_by_every_way_that_can_be_trusted_and_no_other_is_taken",
+            "supabase::doors::a_transaction_pooler_is_refused_by_every_command_that_would_write",
             "supabase_faults::through_a_transaction_pooler_the_drivers_defaults_get_somebody_elses_answers",
         ],
     ),
@@ -229,7 +235,9 @@ const FAULTS: &[Fault] = &[
         28,
         "Power fails, and the role does not wait for the disk",
         "what was said to be committed is there: every transaction that writes says so itself",
-        &[],
+        &[
+            "supabase::durable::every_transaction_that_writes_is_durable_and_limited_whatever_the_role_says",
+        ],
     ),
 ];
 
