@@ -31,6 +31,7 @@ mod sweep;
 mod sync;
 mod table;
 mod tracking;
+mod twice;
 mod undo;
 
 pub use ending::Ending;

@@ -157,6 +157,24 @@ fn bytes_that_are_no_text_are_quarantined_by_name_and_everything_else_arrives() 
     }
 }
 
+#[test]
+fn a_rule_that_says_something_else_the_second_time_is_an_error_that_names_the_column() {
+    // the third row that is derived twice: the first one of the third chunk
+    let project = Project::people();
+    let arguments = ["run", "--batch-rows", "20", "--writers", "1"];
+    project
+        .runner_failing("judge.twice:3:error", &arguments)
+        .ends_with(1)
+        .tells("the rule `people` is not deterministic")
+        .tells("column `legacy_person_id` came out differently")
+        .tells("row: person id=")
+        .never_says("Person 2");
+    assert!(project.target.count("select count(*) from people") < 104);
+    // every chunk was asked about, and a rule that is one says the same
+    project.runner(&arguments).ends_with(3);
+    assert_eq!(project.target.count("select count(*) from people"), 104);
+}
+
 /// A hundred megabytes among small rows.
 const LARGE: &str = "create table old(id integer primary key, body text);
     insert into old select x, 'small ' || x from generate_series(1, 200) x;

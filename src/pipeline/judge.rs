@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::profile::{Lines, Sampler};
+use super::twice::Twice;
 use crate::commit::{Batch, InFlight, Spent};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Wants;
@@ -56,18 +57,28 @@ pub(super) fn start(
 ) -> std::io::Result<std::thread::JoinHandle<Option<Lines>>> {
     let rule = bound.rule().clone();
     let begin = move |bound: &Bound, judge: &mut Judge| {
+        let twice = Twice::new(bound);
         if !profile {
-            return None;
+            return (None, twice);
         }
         judge.time_encoding();
-        Sampler::new(bound).ok()
+        (Sampler::new(bound).ok(), twice)
     };
-    let work = move |sampler: &mut Option<Sampler>, judge: &mut Judge, asked: Asked| {
-        let answer = batch(judge, &rule, &mut budget, sampler.as_mut(), asked);
-        crate::db::point("script.judged")?;
-        answer
-    };
-    let end = |sampler: Option<Sampler>| sampler.map(|sampler| sampler.lines());
+    let work =
+        move |state: &mut (Option<Sampler>, Option<Twice>), judge: &mut Judge, asked: Asked| {
+            let (sampler, twice) = state;
+            let answer = batch(
+                judge,
+                &rule,
+                &mut budget,
+                sampler.as_mut(),
+                twice.as_mut(),
+                asked,
+            );
+            crate::db::point("script.judged")?;
+            answer
+        };
+    let end = |(sampler, _): (Option<Sampler>, _)| sampler.map(|sampler: Sampler| sampler.lines());
     on_script_thread(bound, input, output, begin, work, end)
 }
 
@@ -77,6 +88,7 @@ fn batch(
     rule: &Rule,
     budget: &mut Budget,
     mut sampler: Option<&mut Sampler>,
+    mut twice: Option<&mut Twice>,
     asked: Asked,
 ) -> Answer {
     let started = Instant::now();
@@ -88,6 +100,11 @@ fn batch(
             && sampler.wants(row, started.elapsed())
         {
             sampler.take(&asked, row);
+        }
+        if let Some(twice) = &mut twice
+            && judge.gave_up().is_none()
+        {
+            twice.hold(&asked, row, &one, rule)?;
         }
         budget.read += 1;
         if let Verdict::Reject(reject) = &one.verdict
