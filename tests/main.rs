@@ -32,6 +32,7 @@ mod edit;
 mod errors;
 mod fenced;
 mod fitness;
+mod fuzz;
 mod hostile;
 mod ids;
 mod init;
