@@ -1,5 +1,6 @@
 //! The check before anything is written: rules against both catalogs, all findings at once.
 
+mod accounts;
 mod asked;
 mod checks;
 mod hazards;
@@ -265,6 +266,7 @@ impl Look<'_> {
         }
         findings.extend(ground.refusals());
         findings.extend(ground.hazards());
+        findings.extend(accounts::hazards(rule, self.target).await?);
         let volatile = ground.volatile();
         if !volatile.is_empty() {
             self.checked.volatile.push((rule.name.clone(), volatile));

@@ -2,6 +2,7 @@
 
 mod among;
 mod fetch;
+pub mod handover;
 mod input;
 mod job;
 mod nearest;

@@ -10,6 +10,7 @@ mod decision;
 mod evidence;
 mod first_day;
 mod fitness;
+mod handover;
 mod issue;
 mod proof;
 mod render;
@@ -32,6 +33,7 @@ pub use standing::{Standing, standings};
 pub use story::{Story, story};
 
 use crate::db::{Engine, Session, point};
+use crate::plan::handover::Point;
 use crate::rule::RuleSet;
 use crate::state::{State, StateError};
 use crate::verify::{LIMITS, Limit};
@@ -82,6 +84,8 @@ pub struct Report {
     pub fitness: Vec<Fitness>,
     /// What people will find on the first day: signing in, files.
     pub first_day: Vec<FirstDay>,
+    /// What is not in order on the target beside its rows.
+    pub handover: Vec<Point>,
     /// Who ran what, oldest first.
     pub runs: Vec<Run>,
     /// Server time and log position before the first write.
@@ -177,7 +181,9 @@ async fn gather_all(
     let first_day = first_day::first_day(session, rules).await?;
     let mut proofs = proof::proofs(&evidence, &runs);
     proofs.extend(first_day::proofs(&first_day));
-    let ready = answer::is_it_ready(&evidence, &right);
+    let (handover, asked) = handover::points(session, rules, &first_day).await?;
+    proofs.extend(asked);
+    let ready = answer::is_it_ready(&evidence, &right, &handover);
     Ok(Report {
         version: VERSION,
         made_by: format!("runner {}", env!("CARGO_PKG_VERSION")),
@@ -191,6 +197,7 @@ async fn gather_all(
         unseen: unseen(state.engine(), &verification),
         proofs,
         first_day,
+        handover,
         questions: blind::questions(&gates, !reconciliations.is_empty()),
         right,
         tables,

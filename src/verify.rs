@@ -32,10 +32,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::catalog;
 use crate::config::Config;
-use crate::db::{Engine, Role, Session, point};
+use crate::db::{Engine, Role, Session, TableName, point};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::plan::{Job, Step, order};
+use crate::plan::{Job, Step, handover, order};
 use crate::rule::{Rule, RuleSet};
 use crate::source::{PageError, Source};
 use crate::state::{Applied, State, StateError};
@@ -224,6 +225,11 @@ pub async fn verify(
         let now = folder.rules.iter().find(|r| r.name == rule.name);
         let mut proof = one(&mut world, &rule, applied).await?;
         outcome::held_against_folder(&mut proof, &rule, now);
+        let name = TableName::parse(&rule.header.target);
+        if let Some(table) = catalog::table(&mut world.asked, &name).await? {
+            let (points, _) = handover::asked(&rule, &table, &mut world.asked).await?;
+            verification.handover.extend(points);
+        }
         watcher.done(&proof);
         point("verify.table")?;
         verification.tables.push(proof);

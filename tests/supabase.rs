@@ -6,6 +6,7 @@ use crate::support::{Db, Project, Standin, Way, canonical_dump, quarantine_dump}
 mod deletes;
 mod doors;
 mod durable;
+mod handover;
 
 const TABLES: [&str; 9] = [
     "brackets",

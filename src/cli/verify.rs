@@ -218,6 +218,17 @@ fn text(found: &Verification) -> String {
     }
     text.push_str(&fitness::section(found));
     text.push_str(&notes(found));
+    for point in &found.handover {
+        let word = if point.level == "bad" {
+            "not ready"
+        } else {
+            "remark"
+        };
+        text.push_str(&format!(
+            "\n{}: {word}: {} ({})\n",
+            point.rule, point.text, point.fix
+        ));
+    }
     for (rule, why) in &found.not_run {
         text.push_str(&format!("\n{rule}: {why}\n"));
     }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::plan::handover::Point;
+
 use super::{Coverage, Fitness, Gate, Issue, Reconciliation, Standing, Totals, thousands};
 
 /// The answer to one of the owner's questions.
@@ -194,7 +196,7 @@ pub(super) fn what_to_decide(issues: &[Issue], tables: &[Standing]) -> Finding {
 }
 
 /// May it be handed over? Not before every answer above is a good one.
-pub(super) fn is_it_ready(evidence: &Evidence<'_>, right: &Finding) -> Finding {
+pub(super) fn is_it_ready(evidence: &Evidence<'_>, right: &Finding, handover: &[Point]) -> Finding {
     let tables = evidence.tables;
     let undecided: i64 = tables.iter().map(|t| t.undecided).sum();
     let accepted: i64 = tables.iter().map(|t| t.accepted).sum();
@@ -224,6 +226,14 @@ pub(super) fn is_it_ready(evidence: &Evidence<'_>, right: &Finding) -> Finding {
         reasons.push("not everything is right".to_owned());
     } else if right.level == "attention" {
         reasons.push("nothing has been checked".to_owned());
+    }
+    let bad: Vec<String> = handover
+        .iter()
+        .filter(|point| point.level == "bad")
+        .map(|point| format!("{} of {}", point.about, point.rule))
+        .collect();
+    if !bad.is_empty() {
+        reasons.push(format!("to put right on the target: {}", bad.join(", ")));
     }
     if tables.is_empty() || !reasons.is_empty() {
         let level = if right.level == "bad" {
@@ -307,7 +317,7 @@ mod tests {
     #[test]
     fn readiness_names_what_is_open_and_what_was_accepted() {
         let good = finding("good", "Yes", "");
-        let ready = |tables: &[Standing]| {
+        let asked = |tables: &[Standing], points: &[Point]| {
             let evidence = Evidence {
                 tables,
                 issues: &[],
@@ -317,9 +327,10 @@ mod tests {
                 fitness: &[],
                 verification: &[],
             };
-            let answer = is_it_ready(&evidence, &good);
+            let answer = is_it_ready(&evidence, &good, points);
             format!("{}: {}", answer.short, answer.text)
         };
+        let ready = |tables: &[Standing]| asked(tables, &[]);
         assert_eq!(ready(&[table(true, 2)]), "Not yet: 2 rows to decide");
         assert_eq!(
             ready(&[table(false, 1)]),
@@ -328,5 +339,18 @@ mod tests {
         let mut accepted = table(true, 2);
         (accepted.undecided, accepted.accepted) = (0, 2);
         assert_eq!(ready(&[accepted]), "Met: with 2 accepted exceptions");
+        let point = |level| Point {
+            rule: "purchases".into(),
+            about: "triggers",
+            level,
+            text: String::new(),
+            fix: String::new(),
+        };
+        let points = [point("attention"), point("bad")];
+        assert_eq!(
+            asked(&[table(true, 0)], &points),
+            "Not yet: to put right on the target: triggers of purchases"
+        );
+        assert_eq!(asked(&[table(true, 0)], &points[..1]), "Met: ");
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::plan::handover::Point;
 use crate::rule::Rule;
 
 /// Differences shown per class and table; all of them are counted.
@@ -294,6 +295,8 @@ pub struct Verification {
     pub source_time: String,
     /// The target's name for what was read.
     pub target_snapshot: String,
+    /// What is not in order on the target beside its rows.
+    pub handover: Vec<Point>,
     /// The API's roles that the target has.
     pub api_roles: Vec<String>,
     /// What ids are computed with; not shown, it could be used to guess them.

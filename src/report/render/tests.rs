@@ -1,6 +1,7 @@
 //! Reports of hostile text.
 
 use super::*;
+use crate::plan::handover::Point;
 use crate::report::{
     Amount, Coverage, Decision, Finding, Fitness, Gate, Issue, Proof, Reading, Reason,
     Reconciliation, Run, Standing, Totals, VERSION, Waiting,
@@ -38,6 +39,13 @@ fn hostile() -> Report {
     };
     Report {
         first_day: vec![],
+        handover: vec![Point {
+            rule: text(),
+            about: "triggers",
+            level: "bad",
+            text: text(),
+            fix: text(),
+        }],
         version: VERSION,
         made_by: "runner".into(),
         made_at: "2026-11-22 10:00:00.5+00".into(),
