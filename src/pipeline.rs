@@ -233,8 +233,10 @@ pub async fn run(
         }
     }
     if source.session().is_broken() || target.is_broken() {
-        // that a database went away is nothing that a check has found
-        return Err(RunError::Failed(findings));
+        // the first of them says why; a rule is not refused for what a connection did
+        let mut why = findings.split_off(all.problems.len());
+        why.truncate(1);
+        return Err(RunError::Failed(why));
     }
     findings.extend(crate::check::refusals(&rules, &mut target).await?);
     if findings.iter().any(|f| f.severity() == Severity::Error) {

@@ -269,3 +269,23 @@ fn without_a_namespace_one_is_made_kept_and_shown() {
     assert_eq!(ids(&project), ids(&rebuilt));
     assert_eq!(ids(&project).len(), 104);
 }
+
+#[test]
+fn a_connection_that_breaks_while_rules_are_prepared_is_no_fault_of_theirs() {
+    let project = Project::people();
+    for door in ["source", "reader"] {
+        let mut broken = 0;
+        for nth in 1..=12 {
+            let output = project.runner_failing(&format!("{door}.answered:{nth}:error"), &["run"]);
+            if output.stderr.contains("test: it broke") {
+                broken += 1;
+                output.ends_with(1).never_says("given up half-way");
+            }
+        }
+        assert!(broken > 4, "{door}: {broken}");
+        assert_eq!(
+            project.target.one("select to_regclass('runner.chunk')"),
+            "NULL"
+        );
+    }
+}
