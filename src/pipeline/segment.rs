@@ -12,12 +12,9 @@ pub(super) async fn begin(
     (run, epoch): (i64, i64),
 ) -> Result<(), RunError> {
     let begin = writer.begin_sql();
-    writer.execute(&begin).await?;
-    if writer
-        .query(&Claim::fence_sql(state, run, epoch))
-        .await?
-        .is_empty()
-    {
+    let fence = Claim::fence_sql(state, run, epoch);
+    let fenced = writer.query(&format!("{begin}; {fence}")).await?;
+    if fenced.is_empty() {
         let _ = writer.execute("rollback").await;
         return Err(StateError::Fenced { run }.into());
     }
