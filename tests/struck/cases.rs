@@ -70,12 +70,15 @@ fn actions(point: &str) -> &'static [&'static str] {
     }
 }
 
-/// Every point of every command with everything that can be done there, and so many strikes at the doors, drawn: each
-/// statement once before one of them comes again. Which time it comes by is drawn too.
+/// Every point of every command with everything that can be done there, every COMMIT likewise, and so many strikes at
+/// the doors, drawn: each statement once before one of them comes again. Which time it comes by is drawn too.
 pub(super) fn many(stages: &'static [Stage], doors: usize) -> Vec<(&'static Stage, Case)> {
-    let (mut at_doors, mut cases): (Vec<_>, Vec<_>) = all(stages)
-        .into_iter()
-        .partition(|(_, case)| case.statement.is_some());
+    let (mut at_doors, mut cases): (Vec<_>, Vec<_>) =
+        all(stages).into_iter().partition(|(_, case)| {
+            case.statement
+                .as_deref()
+                .is_some_and(|words| !is_commit(words))
+        });
     let mut random = Random::new(20_261_122);
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut drawn: Vec<_> = at_doors
@@ -106,6 +109,12 @@ pub(super) fn many(stages: &'static [Stage], doors: usize) -> Vec<(&'static Stag
             .map(|(.., stage, case)| (stage, case)),
     );
     cases
+}
+
+/// Its answer may be lost while the server has done it, and while it has not: those are the strikes behind it and
+/// before it.
+fn is_commit(words: &str) -> bool {
+    words.split(' ').any(|word| word == "commit")
 }
 
 /// A strike at a point of a command, whatever the statement.

@@ -51,7 +51,7 @@ pub(super) struct Stage {
 
 impl Stage {
     fn new(name: &'static str, arguments: &[&'static str], code: i32, from: (&Db, Db)) -> Self {
-        let mut stage = Self {
+        Self {
             name,
             arguments: arguments.to_vec(),
             source: from.0.clone(),
@@ -60,18 +60,21 @@ impl Stage {
             took: Duration::ZERO,
             undisturbed: Left::default(),
             passes: BTreeMap::new(),
-        };
-        let calm = stage.fresh();
-        let mut command = calm.command(&stage.arguments);
+        }
+    }
+
+    /// Lets the command come to its end, and learns by what.
+    fn rehearse(&mut self) {
+        let calm = self.fresh();
+        let mut command = calm.command(&self.arguments);
         let trace = calm.path("trace");
         let output = run_limited(command.env("RUNNER_FAILPOINT_TRACE", &trace), LIMIT);
-        output.ends_with(code);
-        stage.took = output.took;
+        output.ends_with(self.code);
+        self.took = output.took;
         for (point, words) in trace_of(&calm) {
-            *stage.passes.entry((point, words)).or_default() += 1;
+            *self.passes.entry((point, words)).or_default() += 1;
         }
-        stage.undisturbed = stage.left(&calm, &output);
-        stage
+        self.undisturbed = self.left(&calm, &output);
     }
 
     /// The databases as they were before the command.
@@ -188,7 +191,7 @@ pub(super) fn stages() -> &'static [Stage] {
         let (node, nodes) = tree();
         let rows = ["--batch-rows", "37"];
         let with_rows = |before: &[&'static str]| [before, &rows].concat();
-        vec![
+        let mut stages = vec![
             Stage::new("run", run, 3, (&source, clean)),
             Stage::new(TREE, &["run", "--batch-rows", "7"], 3, (&node, nodes)),
             Stage::new("sweep", run, 3, (&grown, ran.copy())),
@@ -201,6 +204,12 @@ pub(super) fn stages() -> &'static [Stage] {
             Stage::new("accept", &["quarantine", "accept", "message_attachments", "--reason", "orphan", "--note", "they stay"], 0, (&source, ran.copy())),
             Stage::new("export", &["state", "export", "-o", "state.jsonl"], 0, (&source, ran.copy())),
             Stage::new("purge", &["state", "purge", "--yes"], 0, (&source, ran)),
-        ]
+        ];
+        std::thread::scope(|scope| {
+            for half in stages.chunks_mut(6) {
+                scope.spawn(|| half.iter_mut().for_each(Stage::rehearse));
+            }
+        });
+        stages
     })
 }
