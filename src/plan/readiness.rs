@@ -203,7 +203,7 @@ pub(super) async fn check(
 
 /// Asks inside a transaction that goes on when the target refuses, as it does an expression of the rule that
 /// is none: then `None`.
-async fn ask(session: &mut Session, sql: &str) -> Result<Option<Rows>, DbError> {
+pub(super) async fn ask(session: &mut Session, sql: &str) -> Result<Option<Rows>, DbError> {
     session.execute("savepoint runner_ask").await?;
     let answer = match session.query(sql).await {
         Ok(rows) => Some(rows),
