@@ -94,6 +94,10 @@ impl Searched {
                     folders.push(path);
                     continue;
                 }
+                // a device behind a link never ends
+                if !about.is_file() {
+                    continue;
+                }
                 let changed = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
                 if belongs(&path) || known.get(&path) == Some(&changed) {
                     continue;
