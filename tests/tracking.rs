@@ -113,7 +113,7 @@ fn both_tables_are_kept_current() {
         .ends_with(3);
     assert_eq!(
         lines(&project.target)[3..],
-        ["run 5|people|completed|121|121|t|t|10000"]
+        ["run 5|people|completed|121|121|t|t|8000"]
     );
     assert_eq!(
         project.target.one(

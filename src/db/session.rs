@@ -106,7 +106,8 @@ impl Session {
             })
         };
         let patience = url.patience();
-        let limit = patience.min(CONNECT_LIMIT);
+        // a handshake is several answers
+        let limit = (patience * 2).min(CONNECT_LIMIT);
         let link = match tokio::time::timeout(limit, connect).await {
             Err(_) => return Err(explain(timeout(limit.as_secs(), scene), &place)),
             Ok(Err(error)) => return Err(explain(classify(&error, scene), &place)),

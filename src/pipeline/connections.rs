@@ -14,7 +14,7 @@ use crate::db::{DbError, Engine, ErrorKind, Role, Session};
 /// room for.
 const LIMIT: Duration = Duration::from_secs(6);
 /// How long one is asked for again that was refused for want of room: another client may be leaving.
-const AGAIN: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_secs(8);
 
 /// Opened before anything is written.
 pub(super) struct Sessions {
@@ -31,7 +31,7 @@ pub(super) struct Sessions {
 /// Opens them; the session that reads is there.
 ///
 /// # Errors
-/// Refused when there is no room for one of each.
+/// Refused when there is no room for one of each; failed when nobody answers, which a network does as well.
 pub(super) async fn open(world: &mut World<'_>) -> Result<Sessions, RunError> {
     let url = world.config.target()?;
     let asked = world.options.writers.max(1);
@@ -49,21 +49,24 @@ pub(super) async fn open(world: &mut World<'_>) -> Result<Sessions, RunError> {
         coming.spawn(come(url.clone()));
     }
     let mut spare = Vec::new();
+    let mut silent = None;
     while let Some(came) = coming.join_next().await {
         match came.unwrap_or_else(|_| Ok(None)) {
             Ok(Some(session)) => spare.push(session),
             Ok(None) => {}
+            // a pooler without room keeps its clients waiting, too; it showed when the first session asked
+            Err(error) if error.kind == ErrorKind::Unreachable && !world.target.is_alone() => {
+                silent = Some(error);
+            }
+            Err(error) if error.kind == ErrorKind::Unreachable => {}
             Err(error) => return Err(error.into()),
         }
     }
     let there = spare.len();
-    let (Some(lock), Some(account)) = (spare.pop(), spare.pop()) else {
-        return Err(no_room(there));
+    let writers = there.saturating_sub(2);
+    let (Some(lock), Some(account), true) = (spare.pop(), spare.pop(), writers > 0) else {
+        return Err(silent.map_or_else(|| no_room(there), RunError::from));
     };
-    let writers = spare.len();
-    if writers == 0 {
-        return Err(no_room(there));
-    }
     if writers < asked {
         world.watcher.event(Event::Message(&format!(
             "the target has no room for more connections: {writers} instead of {asked} writers"
@@ -90,10 +93,8 @@ async fn come(url: DatabaseUrl) -> Result<Option<Session>, DbError> {
             Ok(Err(error)) if error.kind == ErrorKind::Transient && began.elapsed() < AGAIN => {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
-            Ok(Err(error)) => {
-                let full = matches!(error.kind, ErrorKind::Transient | ErrorKind::Unreachable);
-                return if full { Ok(None) } else { Err(error) };
-            }
+            Ok(Err(error)) if error.kind == ErrorKind::Transient => return Ok(None),
+            Ok(Err(error)) => return Err(error),
             Err(_) => return Ok(None),
         }
     }

@@ -76,7 +76,7 @@ const FAULTS: &[Fault] = &[
     fault(
         7,
         "No room on the target's disk (53100), no connection left (53300)",
-        "waited for and tried again; then exit 1 with whole chunks, and the same command goes on. The poolers' own words for it (`EMAXCONN…`) are only held by a unit test: there is no such pooler here",
+        "waited for and tried again; before the first write exit 5 with what a run needs, later exit 1 with whole chunks, and the same command goes on. The poolers' own words for it (`EMAXCONN…`) are only held by a unit test: there is no such pooler here",
         &[
             "supabase::doors::a_role_with_few_connections_is_told_what_a_run_needs_and_gets_along_with_four",
         ],
@@ -139,7 +139,10 @@ const FAULTS: &[Fault] = &[
         15,
         "NUL, bytes that are no UTF-8, lone surrogates, `\\u0000` in jsonb",
         "that row in quarantine with its column, the rest of the chunk loads",
-        &["bisect::every_kind_of_refusal_says_what_refused"],
+        &[
+            "bisect::every_kind_of_refusal_says_what_refused",
+            "hostile::bytes_that_are_no_text_are_quarantined_by_name_and_everything_else_arrives",
+        ],
     ),
     fault(
         16,

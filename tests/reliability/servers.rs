@@ -214,9 +214,9 @@ fn fault_07_no_connection_left_is_said_or_waited_for() {
     server.exec(&format!("alter database {name} connection limit 2"));
     mover
         .runner(RUN)
-        .ends_with(1)
-        .says("53300")
-        .says("close other clients of the database");
+        .ends_with(5)
+        .says("there is room for 2")
+        .says("close other clients");
     assert_eq!(project.target.count("select count(*) from people"), 0);
     // there is none for the writers, until somebody goes
     server.exec(&format!("alter database {name} connection limit 3"));

@@ -65,7 +65,7 @@ fn every_transaction_that_writes_is_durable_and_limited_whatever_the_role_says()
     project.runner(&["state", "purge", "--yes"]).ends_with(0);
 
     let wrong = "select distinct place, sync, statement, idle from watch.seen
-        where (sync, statement, idle) is distinct from ('on', '10min', '10min')";
+        where (sync, statement, idle) is distinct from ('on', '595s', '10min')";
     assert_eq!(admin.lines(wrong), [""; 0]);
     let places: BTreeSet<String> = admin
         .lines("select distinct place from watch.seen")
