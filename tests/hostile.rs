@@ -163,7 +163,7 @@ fn a_rule_that_says_something_else_the_second_time_is_an_error_that_names_the_co
     let project = Project::people();
     let arguments = ["run", "--batch-rows", "20", "--writers", "1"];
     project
-        .runner_failing("judge.twice:3:error", &arguments)
+        .runner_failing("mutant.unsteady:3:error", &arguments)
         .ends_with(1)
         .tells("the rule `people` is not deterministic")
         .tells("column `legacy_person_id` came out differently")

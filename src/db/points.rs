@@ -120,6 +120,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "mutant.unfenced",
         "writes although another run took over, under numbers of its own",
     ),
+    (
+        "mutant.unsteady",
+        "derives another value when a row is derived again",
+    ),
     ("mutant.skip_compare", "compares no cells"),
     ("mutant.only_count", "compares numbers of rows only"),
 ];

@@ -91,7 +91,7 @@ fn another(mut judged: Judged) -> Judged {
     use crate::db::{Action, failpoint};
     if let Verdict::Write(rows) = &mut judged.verdict
         && let Some(row) = rows.last_mut()
-        && failpoint("judge.twice") == Action::Fail
+        && failpoint("mutant.unsteady") == Action::Fail
     {
         row.line = [&row.line[..], b"7"].concat().into();
     }
