@@ -140,8 +140,6 @@ struct World<'a> {
     asked: Session,
     /// Reads what is compared.
     target: Session,
-    /// Asks about whole tables meanwhile; where the server has no room for it, `target` does so afterwards.
-    beside: Option<Session>,
     state: State,
     options: Options,
     watcher: &'a dyn Watcher,
@@ -179,9 +177,7 @@ pub async fn verify(
         .await?
         .ok_or_else(|| Diagnostic::error("the state in the target holds no namespace"))?;
     let snapshot = source.snapshot().await?;
-    let mut beside = Session::open(url, Role::TargetReader).await.ok();
-    let others = [&mut asked].into_iter().chain(&mut beside).collect();
-    let target_snapshot = one_snapshot(&mut target, others).await?;
+    let target_snapshot = one_snapshot(&mut target, vec![&mut asked]).await?;
     point("verify.snapshot")?;
     let api_roles = fitness::api_roles(&mut target).await?;
     let mut verification = Verification {
@@ -206,7 +202,6 @@ pub async fn verify(
         source,
         asked,
         target,
-        beside,
         state,
         options,
         watcher,
@@ -239,9 +234,6 @@ pub async fn verify(
     world.source.close().await;
     world.asked.close().await;
     world.target.close().await;
-    if let Some(beside) = world.beside {
-        beside.close().await;
-    }
     Ok(verification)
 }
 

@@ -142,22 +142,7 @@ pub(super) async fn prove(
         progress: &mut world.progress,
         profiles: MadeProfiles::new(people.profiles),
     };
-    let mut aside = TableProof::default();
-    let known = (&world.rules[..], &world.api_roles[..]);
-    let beside = world.beside.as_mut();
-    let alone = beside.is_none();
-    let questions = async {
-        match beside {
-            Some(session) => whole::questions(session, known, &rule, &to, &mut aside).await,
-            None => Ok(()),
-        }
-    };
-    let rows = async {
-        let (read, compared) = tokio::join!(read, comparison.all(scripts.outputs));
-        // a rule that broke ends the reader's work too, so its word comes first
-        compared.and(read)
-    };
-    let ended = tokio::try_join!(rows, questions);
+    let (read, compared) = tokio::join!(read, comparison.all(scripts.outputs));
     if scripts
         .threads
         .into_iter()
@@ -169,7 +154,9 @@ pub(super) async fn prove(
         ))
         .into());
     }
-    ended?;
+    // a rule that broke ends the reader's work too, so its word comes first
+    compared?;
+    read?;
     let profiles = std::mem::replace(&mut comparison.profiles, MadeProfiles::new(None));
     let by_key = !comparison.other_legacy && query.key.len() == 1;
     let lists = comparison.way == Way::Lists && sample.is_none() && by_key;
@@ -185,15 +172,9 @@ pub(super) async fn prove(
     }
     proof.whole = sample.is_none();
     profiles.end(proof);
-    if alone {
-        let known = (&world.rules[..], &world.api_roles[..]);
-        whole::questions(&mut world.target, known, &rule, &to, &mut aside).await?;
-    }
-    proof.notes.append(&mut aside.notes);
+    let known = (&world.rules[..], &world.api_roles[..]);
+    whole::questions(&mut world.target, known, &rule, &to, proof).await?;
     explainer.notes(proof);
-    proof.checks.append(&mut aside.checks);
-    proof.fitness.append(&mut aside.fitness);
-    proof.classes.append(&mut aside.classes);
     whole::sums(world, &rule, &query, &to, sums, proof).await
 }
 

@@ -112,7 +112,7 @@ pub(super) async fn procedure(
     .await
 }
 
-/// What is asked of every table: it needs nothing that is derived, so it can be asked beside the comparison.
+/// What is asked of every table; it needs nothing that is derived.
 /// `known`: the rules, and the API's roles.
 pub(super) async fn questions(
     session: &mut Session,
