@@ -3,9 +3,11 @@
 
 use serde_json::Value;
 
-use crate::support::{Db, Engine, Output, Project, canonical_dump, quarantine_dump};
+use crate::support::{Db, Output, Project, canonical_dump, quarantine_dump};
 
 pub(crate) mod nine;
+mod on_sqlite;
+mod withdrawn;
 
 /// Where each row of a table lies and who wrote it: any write, even of the same values, shows.
 fn marks(target: &Db, table: &str) -> Vec<String> {
@@ -239,91 +241,6 @@ fn edited_rows_are_conflicts_with_both_sides_and_stay_as_they_are() {
 }
 
 #[test]
-fn withdrawn_rows_stay_listed_until_they_are_removed() {
-    let project = Project::people();
-    project.runner(&["run"]).ends_with(3);
-    let count = || project.target.count("select count(*) from people");
-    project.source.exec(
-        "delete from person where id in (1, 2); update person set active = false where id = 3",
-    );
-    // Twice: a sync before does not make them forgotten.
-    for _ in 0..2 {
-        let listed = project.runner(&["sync", "--json"]);
-        listed.ends_with(3);
-        assert_eq!(found(&listed, "people"), [0, 0, 0, 3, 0], "{listed}");
-        assert_eq!(count(), 104);
-    }
-    project
-        .runner(&["sync"])
-        .ends_with(3)
-        .prints("--deletes removes them");
-    let verify = project.runner(&["verify", "--json"]);
-    let tables = verify.ends_with(4).json()["tables"].clone();
-    let of = tables
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|t| t["rule"] == "people")
-        .unwrap()
-        .clone();
-    assert_eq!(of["classes"]["withdrawn"]["count"], 3, "{of:#}");
-    assert_eq!(of["classes"].as_object().unwrap().len(), 1, "{of:#}");
-
-    // One is edited, and another one is referred to: they stay.
-    project.target.exec(
-        "update people set notes = 'mine' where legacy_person_id = 1;
-         create table friends(id uuid primary key, person_id uuid references people(id) on delete cascade);
-         insert into friends select gen_random_uuid(), id from people where legacy_person_id = 2",
-    );
-    let removed = project.runner(&["sync", "--deletes", "--json"]);
-    assert_eq!(found(&removed, "people"), [0, 0, 0, 3, 1], "{removed}");
-    let text = removed.stdout.clone();
-    assert!(
-        text.contains("somebody edited it") && text.contains("rows of friends refer to it"),
-        "{text}"
-    );
-    assert_eq!(count(), 103);
-    assert_eq!(project.target.count("select count(*) from friends"), 1);
-    project.target.exec("drop table friends");
-    let removed = project.runner(&["sync", "--deletes", "--json"]);
-    assert_eq!(found(&removed, "people"), [0, 0, 0, 2, 1], "{removed}");
-    let again = project.runner(&["sync", "--deletes", "--json"]);
-    assert_eq!(found(&again, "people"), [0, 0, 0, 1, 0], "{again}");
-    project.runner(&["why", "people", "3"]).ends_with(0);
-    // What comes back is new.
-    project
-        .source
-        .exec("update person set active = true where id = 3");
-    let back = project.runner(&["sync", "--json"]);
-    assert_eq!(found(&back, "people"), [1, 0, 0, 1, 0], "{back}");
-}
-
-#[test]
-fn rows_that_were_there_before_the_migration_are_never_removed_nor_overwritten() {
-    let project = Project::people();
-    project.runner(&["exec", "kinds"]).ends_with(0);
-    project.target.exec(
-        "insert into people(id, name, balance, kind_id, legacy_person_id)
-         select gen_random_uuid(), 'there before', 5, id, 1 from kinds limit 1;
-         insert into people(id, name, balance, kind_id, legacy_person_id)
-         select gen_random_uuid(), 'there too', 5, id, 2 from kinds limit 1",
-    );
-    project.runner(&["run"]).ends_with(3);
-    project.source.exec(
-        "update person set name = 'changed', notes = 'changed' where id = 1; delete from person where id = 2",
-    );
-    let output = project.runner(&["sync", "--deletes", "--json"]);
-    assert_eq!(found(&output, "people")[2..], [0, 1, 0], "{output}");
-    assert_eq!(
-        project
-            .target
-            .lines("select name from people where legacy_person_id in (1, 2) order by 1"),
-        ["there before", "there too"]
-    );
-    assert!(output.stdout.contains("before the migration"), "{output}");
-}
-
-#[test]
 fn a_dry_run_says_the_same_and_writes_nothing() {
     let project = Project::people();
     project.runner(&["run"]).ends_with(3);
@@ -418,63 +335,6 @@ fn an_edited_rule_is_left_to_restart_and_an_unfinished_table_is_finished() {
         "changed"
     );
     assert_eq!(other.target.count("select count(*) from people"), 104);
-}
-
-/// Kinds and people on SQLite, where nobody says who wrote a row last.
-fn on_sqlite() -> Project {
-    let project = Project::between(
-        Engine::Sqlite,
-        "create table person(id integer primary key, name text, note text, amount numeric(12,2));
-         insert into person values (1, 'one', 'n', 1.5), (2, 'two', 'n', 2), (3, 'three', null, 3.25), (4, 'four', 'n', 4), (5, 'five', 'n', 5)",
-        Engine::Sqlite,
-        "create table people(id uuid primary key, name text not null, note text, amount numeric(12,2), comment text, rank integer default 7,
-            legacy_person_id integer unique not null)",
-    );
-    project.rule(
-        "people",
-        r#"const RULE = #{ base: "person", key: "id", target: "people", legacy: "legacy_person_id", copy: #{ note: "note" },
-    reconcile: #{ amount: #{ source: "amount", target: "amount" } } };
-fn transform(row) { #{ name: row.name, amount: row.amount } }
-"#,
-    );
-    project
-}
-
-#[test]
-fn on_sqlite_what_was_written_is_remembered_and_an_edit_is_never_overwritten() {
-    let project = on_sqlite();
-    project.runner(&["run"]).ends_with(0);
-    project.source.exec(
-        "update person set name = 'changed', amount = 9.75 where id in (1, 2); delete from person where id in (3, 4, 5)",
-    );
-    project.target.exec(
-        "update people set note = 'edited' where legacy_person_id = 2;
-         update people set comment = 'mine' where legacy_person_id = 4",
-    );
-    for _ in 0..2 {
-        project.runner(&["sync", "--json"]).ends_with(3);
-    }
-    let output = project.runner(&["sync", "--deletes", "--json"]);
-    output.ends_with(3).never_says("edited by");
-    assert_eq!(found(&output, "people"), [0, 0, 1, 3, 2], "{output}");
-    assert_eq!(
-        project
-            .target
-            .lines("select legacy_person_id, name, note, amount, comment from people order by 1"),
-        [
-            "1|changed|n|9.75|NULL",
-            "2|two|edited|2|NULL",
-            "4|four|n|4|mine"
-        ]
-    );
-    let again = project.runner(&["sync", "--deletes", "--json"]);
-    assert_eq!(found(&again, "people"), [0, 0, 1, 1, 0], "{again}");
-    // What sync wrote is known as well.
-    project
-        .source
-        .exec("update person set name = 'once more' where id = 1");
-    let more = project.runner(&["sync", "--json"]);
-    assert_eq!(found(&more, "people"), [0, 1, 1, 1, 0], "{more}");
 }
 
 #[test]
