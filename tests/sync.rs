@@ -116,15 +116,7 @@ fn changes_are_carried_over_and_a_second_sync_writes_nothing() {
 
 /// The same source into a target that nobody has written to.
 fn fresh(project: &Project, target: Db) -> Project {
-    let fresh = Project::over(&project.source, target);
-    std::fs::remove_dir_all(fresh.path("rules")).unwrap();
-    for file in [
-        "rules/kinds.rhai",
-        "rules/people.rhai",
-        "rules/lib/words.rhai",
-    ] {
-        fresh.write(file, &project.read(file));
-    }
+    let fresh = project.towards(target);
     fresh.runner(&["run"]).ends_with(3);
     fresh
 }

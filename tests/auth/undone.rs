@@ -142,17 +142,7 @@ fn killed_anywhere_it_goes_on() {
         "chunk.after_commit:2",
         "gate.after:1",
     ] {
-        let project = Project::over(&first.source, first.target.copy());
-        std::fs::remove_dir_all(project.path("rules")).expect("rules");
-        project.write(
-            "rules/technicians.rhai",
-            &first.read("rules/technicians.rhai"),
-        );
-        for lib in std::fs::read_dir(first.path("rules/lib")).expect("libraries") {
-            let name = lib.expect("a file").file_name();
-            let name = format!("rules/lib/{}", name.to_string_lossy());
-            project.write(&name, &first.read(&name));
-        }
+        let project = first.towards(first.target.copy());
         let undo = ["undo", "1", "--batch-rows", "1"];
         let killed = project.runner_failing(&format!("{fault}:kill"), &undo);
         struck += usize::from(killed.code == 137);

@@ -1,7 +1,7 @@
 //! A retry that is killed anywhere, also between a parent and its children, is the same command away from
 //! the result of one that nobody disturbed.
 
-use super::{ENGINES, Left, MENDED, assert_same, family, rules};
+use super::{ENGINES, Left, MENDED, assert_same, family};
 use crate::support::{Engine, Project};
 
 const RETRY: &[&str] = &["retry", "makers", "--batch-rows", "2"];
@@ -31,10 +31,7 @@ fn mended(engine: Engine, first: &Project) -> Project {
         project.source.exec(MENDED);
         return project;
     }
-    let project = Project::over(&first.source, first.target.copy());
-    std::fs::remove_dir_all(project.path("rules")).unwrap();
-    rules(&project);
-    project
+    first.towards(first.target.copy())
 }
 
 #[test]
@@ -45,15 +42,7 @@ fn a_retry_that_is_killed_at_its_very_end_is_ended_by_the_next_command() {
         .source
         .exec("update person set name = 'Mended' where name is null");
     for again in [&["retry"][..], &["run"]] {
-        let project = Project::over(&first.source, first.target.copy());
-        std::fs::remove_dir_all(project.path("rules")).unwrap();
-        for file in [
-            "rules/kinds.rhai",
-            "rules/people.rhai",
-            "rules/lib/words.rhai",
-        ] {
-            project.write(file, &first.read(file));
-        }
+        let project = first.towards(first.target.copy());
         let struck = project.runner_failing("segment.close:1:kill", &["retry"]);
         assert_eq!(struck.code, 128 + 9, "{struck}");
         project.target.wait_until_alone();

@@ -104,6 +104,14 @@ impl Project {
         project
     }
 
+    /// The same rules over the same source, into another target.
+    pub fn towards(&self, target: Db) -> Self {
+        let project = Self::over(&self.source, target);
+        fs::remove_dir_all(project.path("rules")).expect("rules");
+        copy_tree(&self.path("rules"), &project.path("rules"));
+        project
+    }
+
     /// Gives up the folder and keeps both databases, for tests that start from copies of them.
     pub fn into_databases(mut self) -> (Db, Db) {
         self.owns_source = false;

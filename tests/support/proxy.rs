@@ -249,16 +249,8 @@ impl Shared {
             Fault::Mute {
                 question: at,
                 arrives,
-            } if asks && question == at => {
-                self.struck.store(true, Ordering::SeqCst);
-                link.deaf.store(true, Ordering::SeqCst);
-                if arrives {
-                    self.pass(link, Way::ToServer, message, &link.server);
-                }
-                self.silent.store(true, Ordering::SeqCst);
-                return true;
             }
-            Fault::HalfOpen {
+            | Fault::HalfOpen {
                 question: at,
                 arrives,
             } if asks && question == at => {
@@ -267,7 +259,9 @@ impl Shared {
                 if arrives {
                     self.pass(link, Way::ToServer, message, &link.server);
                 }
-                link.silent.store(true, Ordering::SeqCst);
+                let all = matches!(fault, Fault::Mute { .. });
+                let silent = if all { &self.silent } else { &link.silent };
+                silent.store(true, Ordering::SeqCst);
                 return true;
             }
             Fault::LoseCommit { nth, arrives }

@@ -46,18 +46,7 @@ fn migrated() -> Project {
 #[test]
 fn a_killed_undo_goes_on_to_the_end_of_an_undisturbed_one() {
     let first = migrated();
-    let copy = || {
-        let project = Project::over(&first.source, first.target.copy());
-        std::fs::remove_dir_all(project.path("rules")).unwrap();
-        for file in [
-            "rules/kinds.rhai",
-            "rules/people.rhai",
-            "rules/lib/words.rhai",
-        ] {
-            project.write(file, &first.read(file));
-        }
-        project
-    };
+    let copy = || first.towards(first.target.copy());
     let calm = copy();
     calm.runner(UNDO).ends_with(0);
     let undisturbed = dump(&calm.target, &[]);

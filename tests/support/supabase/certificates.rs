@@ -40,33 +40,29 @@ fn openssl(dir: &Path, arguments: &[&str], ids: Owner) {
     );
 }
 
+/// Asks for a certificate with a key of its own.
+fn request(dir: &Path, key: &str, out: &str, subject: &str, more: &[&str], ids: Owner) {
+    let fixed = [
+        "req",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-keyout",
+        key,
+        "-out",
+        out,
+        "-subj",
+        subject,
+    ];
+    openssl(dir, &[&fixed[..], more].concat(), ids);
+}
+
 pub(super) fn authority(dir: &Path, name: &str, ids: Owner) {
-    let (key, crt, subject) = (
-        format!("{name}.key"),
-        format!("{name}.crt"),
-        format!("/CN={name}"),
-    );
-    openssl(
-        dir,
-        &[
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-keyout",
-            &key,
-            "-out",
-            &crt,
-            "-days",
-            "3650",
-            "-subj",
-            &subject,
-        ],
-        ids,
-    );
+    let (key, crt) = (format!("{name}.key"), format!("{name}.crt"));
+    let by_itself = ["-x509", "-days", "3650"];
+    request(dir, &key, &crt, &format!("/CN={name}"), &by_itself, ids);
 }
 
 /// A certificate for 127.0.0.1, signed by `ca`, that is good for so many days.
@@ -76,24 +72,7 @@ pub(super) fn certificate(dir: &Path, name: &str, days: i32, ids: Owner) {
         format!("{name}.csr"),
         format!("{name}.crt"),
     );
-    openssl(
-        dir,
-        &[
-            "req",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-keyout",
-            &key,
-            "-out",
-            &csr,
-            "-subj",
-            "/CN=127.0.0.1",
-        ],
-        ids,
-    );
+    request(dir, &key, &csr, "/CN=127.0.0.1", &[], ids);
     written(
         dir,
         "names",
