@@ -3,6 +3,7 @@
 //! The only module that names sqlx. Every value crosses it as the server's own text: typed decoding
 //! panics on `infinity`, rounds numerics and turns zero dates into NULL.
 
+mod attempt;
 mod begin;
 mod cancel;
 mod classify;

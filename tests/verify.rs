@@ -110,7 +110,7 @@ fn nine_untouched_tables_raise_no_alarm_also_after_a_full_vacuum_and_after_dump_
     let alarm = |what: &str, found: &Value| assert_eq!(differences(found), [""; 0], "{what}");
     alarm("untouched", &found);
 
-    project.target.exec("vacuum full");
+    project.target.vacuum_full();
     alarm("after vacuum full", &verify(&project, 0));
     project.target.exec("vacuum freeze");
     alarm("after vacuum freeze", &verify(&project, 0));

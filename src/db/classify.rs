@@ -243,7 +243,15 @@ fn kind_of(code: &str, message: &str, connecting: bool) -> (ErrorKind, Option<&'
                 ),
             );
         }
-        "40001" | "40P01" | "53300" | "55P03" | "57P05" | "55006" => ErrorKind::Transient,
+        "55P03" => {
+            return (
+                ErrorKind::Transient,
+                Some(
+                    "somebody holds a lock on the table, or waits for one (ALTER TABLE, VACUUM FULL, CREATE INDEX; pg_stat_activity says who): let them finish or end them, then run the same command again",
+                ),
+            );
+        }
+        "40001" | "40P01" | "53300" | "57P05" | "55006" => ErrorKind::Transient,
         "25P03" | "25P04" => ErrorKind::Lost,
         "P0001" | "P0004" => ErrorKind::Row,
         _ => match code.get(..2).unwrap_or_default() {

@@ -204,17 +204,8 @@ pub(super) async fn check(
 /// Asks inside a transaction that goes on when the target refuses, as it does an expression of the rule that
 /// is none: then `None`.
 pub(super) async fn ask(session: &mut Session, sql: &str) -> Result<Option<Rows>, DbError> {
-    session.execute("savepoint runner_ask").await?;
-    let answer = match session.query(sql).await {
-        Ok(rows) => Some(rows),
-        Err(error) if session.is_broken() => return Err(error),
-        Err(_) => {
-            session.execute("rollback to savepoint runner_ask").await?;
-            None
-        }
-    };
-    session.execute("release savepoint runner_ask").await?;
-    Ok(answer)
+    let answer = session.attempt(async |session| session.query(sql).await);
+    Ok(answer.await?.ok())
 }
 
 /// The classes in the order of their codes, each with its first keys: one scan, however large the table.

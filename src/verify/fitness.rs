@@ -66,6 +66,10 @@ pub(super) async fn table(
     };
     let fit = match asked(session, None, &ask).await? {
         Answer::Numbers(found) if found.len() == 2 => story.told(found[0], found[1], sql),
+        Answer::Refused(why) => Fit {
+            text: why,
+            ..Fit::story(&story.path, sql)
+        },
         _ => Fit {
             text: "this role may not ask".into(),
             ..Fit::story(&story.path, sql)
@@ -82,7 +86,7 @@ enum Answer {
     NotTheRole,
     /// The role may not read the table.
     NoRight,
-    /// Some other refusal: a policy that fails, a time limit.
+    /// Some other refusal, in words: a policy that fails, a time limit.
     Refused(String),
 }
 
@@ -92,25 +96,12 @@ async fn asked(
     role: Option<&str>,
     sql: &str,
 ) -> Result<Answer, VerifyError> {
-    let postgres = session.engine() == Engine::Postgres;
-    if postgres {
-        session.execute("savepoint runner_fitness").await?;
-    }
-    let answer = ask(session, role, sql).await;
-    if session.is_broken()
-        && let Err(error) = answer
-    {
-        return Err(error.into());
-    }
-    if postgres {
-        // the role goes with the savepoint
-        session
-            .execute("rollback to savepoint runner_fitness; release savepoint runner_fitness")
-            .await?;
-    }
+    let answer = session
+        .attempt(async |session| ask(session, role, sql).await)
+        .await?;
     Ok(answer.unwrap_or_else(|error| match error.kind {
         ErrorKind::Permission => Answer::NoRight,
-        _ => Answer::Refused(error.sqlstate.clone().unwrap_or_default()),
+        _ => Answer::Refused(error.unanswered()),
     }))
 }
 
@@ -177,7 +168,7 @@ fn seen(role: &str, all: i64, answer: &Answer, query: String) -> Fit {
             )
         }
         Answer::NoRight => format!("{role} has no right to read this table"),
-        Answer::Refused(state) => format!("not answered: SQLSTATE {state}"),
+        Answer::Refused(why) => why.clone(),
     };
     Fit { text, ..fit }
 }

@@ -172,8 +172,7 @@ pub(super) async fn prove(
     }
     proof.whole = sample.is_none();
     profiles.end(proof);
-    let known = (&world.rules[..], &world.api_roles[..]);
-    whole::questions(&mut world.target, known, &rule, &to, proof).await?;
+    whole::questions(world, &rule, &to, proof).await?;
     explainer.notes(proof);
     whole::sums(world, &rule, &query, &to, sums, proof).await
 }

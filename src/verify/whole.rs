@@ -1,7 +1,5 @@
 //! Questions about a table as a whole, each answered by the databases: references, legacy ids, sums, sequences.
 
-use std::sync::Arc;
-
 use rust_decimal::Decimal;
 
 use super::derive::Chunk;
@@ -102,61 +100,69 @@ pub(super) async fn procedure(
     proof
         .notes
         .push("a script wrote these rows: they are counted, and not derived again".into());
-    questions(
-        &mut world.target,
-        (&world.rules, &world.api_roles),
-        rule,
-        to,
-        proof,
-    )
-    .await
+    questions(world, rule, to, proof).await
 }
 
-/// What is asked of every table; it needs nothing that is derived.
-/// `known`: the rules, and the API's roles.
+/// What is asked of every table; it needs nothing that is derived. Both sessions have the same snapshot: one asks
+/// about people and files, which takes the longest where there are any, the other everything else.
 pub(super) async fn questions(
-    session: &mut Session,
-    (rules, api): (&[Arc<Rule>], &[String]),
+    world: &mut World<'_>,
     rule: &Rule,
     to: &Destination,
     proof: &mut TableProof,
 ) -> Result<(), VerifyError> {
-    people::readiness(session, rule, &to.table, proof).await?;
+    let mut beside = TableProof::default();
+    let rules: Vec<&Rule> = world.rules.iter().map(AsRef::as_ref).collect();
+    let known = (&rules[..], &world.api_roles[..]);
+    let (people, table) = tokio::join!(
+        people::readiness(&mut world.target, rule, &to.table, proof),
+        about_rows(&mut world.asked, known, rule, to, &mut beside),
+    );
+    people?;
+    table?;
+    proof.checks.append(&mut beside.checks);
+    proof.fitness.append(&mut beside.fitness);
+    Ok(())
+}
+
+/// `known`: the rules, and the API's roles.
+async fn about_rows(
+    session: &mut Session,
+    (rules, api): (&[&Rule], &[String]),
+    rule: &Rule,
+    to: &Destination,
+    proof: &mut TableProof,
+) -> Result<(), VerifyError> {
     let lost = references(session, to, proof).await?;
     legacy_ids(session, rule, to, proof).await?;
     sequences(session, to, proof).await?;
-    let rules: Vec<&Rule> = rules.iter().map(AsRef::as_ref).collect();
-    fitness::table(session, api, &rules, (rule, to, &lost), proof).await
+    fitness::table(session, api, rules, (rule, to, &lost), proof).await
 }
 
-/// A number; a question that this role may not ask is no answer.
-async fn count(session: &mut Session, sql: &str) -> Result<Option<i64>, VerifyError> {
-    let postgres = session.engine() == Engine::Postgres;
-    if postgres {
-        session.execute("savepoint runner_count").await?;
-    }
-    let answer = match session.query(sql).await {
-        Ok(rows) => super::cell(&rows, 0).parse().ok(),
-        Err(error) if session.is_broken() => return Err(error.into()),
-        Err(_) if postgres => {
-            let back = "rollback to savepoint runner_count";
-            session.execute(back).await?;
-            None
-        }
-        Err(_) => None,
-    };
-    if postgres {
-        session.execute("release savepoint runner_count").await?;
-    }
-    Ok(answer)
+/// A number, or why there is none.
+async fn count(session: &mut Session, sql: &str) -> Result<Result<i64, String>, VerifyError> {
+    let answer = session
+        .attempt(async |session| session.query(sql).await)
+        .await?;
+    Ok(match answer {
+        Ok(rows) => super::cell(&rows, 0)
+            .parse()
+            .map_err(|_| "not answered: no number".to_owned()),
+        Err(refusal) => Err(refusal.unanswered()),
+    })
 }
 
 /// A check that wants the answer 0.
-fn none_of(name: &str, found: Option<i64>, what: impl Fn(i64) -> String, query: String) -> Check {
+fn none_of(
+    name: &str,
+    found: Result<i64, String>,
+    what: impl Fn(i64) -> String,
+    query: String,
+) -> Check {
     Check {
         name: name.into(),
-        ok: found.map(|n| n == 0),
-        text: found.map_or_else(|| "this role may not ask".into(), what),
+        ok: found.as_ref().ok().map(|n| *n == 0),
+        text: found.map_or_else(|why| why, what),
         query,
     }
 }
@@ -178,10 +184,10 @@ async fn references(
                 key.table
             )
         };
+        lost.push(found.as_ref().ok().copied());
         proof
             .checks
             .push(none_of("references", found, what, sql.clone()));
-        lost.push(found);
     }
     Ok(lost)
 }

@@ -110,6 +110,41 @@ fn fault_05_a_lock_that_somebody_holds_is_waited_for_and_given_up_in_time() {
     Left::assert_calm(&project, "55P03");
 }
 
+/// Nobody sees this deadlock but who is in it: what is read keeps somebody's ALTER TABLE waiting, and our next
+/// question waits behind that.
+#[test]
+fn fault_05_a_verification_that_waits_for_a_lock_ends_and_does_not_call_it_a_missing_right() {
+    let project = Project::people();
+    project.write_env(&[("STATEMENT_TIMEOUT", "10")]);
+    project.target.exec(
+        "create table extras(id uuid primary key);
+         alter table people add column extra_id uuid references extras",
+    );
+    project.runner(RUN).ends_with(3);
+    let verify = ["verify"];
+    project.runner(&verify).ends_with(0);
+    let mut reader = project.target.session();
+    reader.exec("begin; select 1 from extras");
+    let output = std::thread::scope(|scope| {
+        let alter = "set lock_timeout = '1min'; alter table extras add column more text";
+        let alter = scope.spawn(|| project.target.try_rows(alter));
+        let waits = "select exists (select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')";
+        until(&project.target, waits);
+        let output = project.runner(&verify);
+        reader.exec("commit");
+        alter
+            .join()
+            .expect("the thread")
+            .expect("it had only to wait");
+        output
+    });
+    output
+        .ends_with(1)
+        .says("55P03")
+        .says("run the same command again");
+    project.runner(&verify).ends_with(0);
+}
+
 #[test]
 fn fault_06_a_statement_that_takes_too_long_leaves_no_part_of_its_chunk() {
     let project = Project::people();

@@ -20,7 +20,7 @@ fn nothing_is_found_where_nothing_is_wrong() {
         }
     };
     quiet("untouched", &project);
-    project.target.exec("vacuum full");
+    project.target.vacuum_full();
     quiet("after vacuum full", &project);
 
     let restored = Db::postgres();

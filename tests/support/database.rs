@@ -153,6 +153,17 @@ impl Db {
         }
     }
 
+    /// `vacuum full` of its own tables. Without their names the catalogs that all databases of the server share would
+    /// be locked as well, and with them every test that runs beside this one.
+    #[track_caller]
+    pub fn vacuum_full(&self) {
+        let tables = self.rows(
+            "select string_agg(format('%I.%I', schemaname, relname), ', ') from pg_stat_user_tables",
+        );
+        let tables = tables[0][0].as_deref().expect("tables");
+        self.exec(&format!("vacuum full {tables}"));
+    }
+
     /// Runs a query.
     #[track_caller]
     pub fn rows(&self, sql: &str) -> Vec<Vec<Cell>> {
