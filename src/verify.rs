@@ -106,7 +106,11 @@ impl From<Diagnostic> for VerifyError {
 
 impl From<crate::db::DbError> for VerifyError {
     fn from(error: crate::db::DbError) -> Self {
-        Diagnostic::from(error).into()
+        match error.kind {
+            // the address is refused, which is no failure
+            crate::db::ErrorKind::Pooler => Self::State(StateError::Db(error)),
+            _ => Diagnostic::from(error).into(),
+        }
     }
 }
 

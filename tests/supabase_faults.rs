@@ -91,6 +91,39 @@ fn a_project_that_turns_read_only_or_cancels_a_statement_loses_nothing() {
     assert_eq!(dump(), disturbed);
 }
 
+/// Failed logins lock an address out of a project, so whoever is refused once does not knock again.
+#[test]
+fn a_password_that_is_changed_during_a_run_ends_it_without_a_second_knock() {
+    let standin = Standin::start();
+    let project = project(&standin);
+    let admin = standin.admin();
+    admin.exec(SLOW);
+    let running = project.start(&RUN);
+    until(
+        &admin,
+        "select coalesce((select count(*) > 0 from people), false)::text",
+    );
+    let secret = admin.one("select rolpassword from pg_authid where rolname = 'postgres'");
+    admin.exec("alter role postgres password 'rotated'");
+    admin.exec("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'postgres'");
+    let stopped = running.finish(Duration::from_mins(2));
+    stopped
+        .ends_with(1)
+        .says("28P01")
+        .says("check user and password");
+    assert!(stopped.took < Duration::from_secs(40), "{stopped}");
+    let log = standin.log();
+    let knocks = log.matches("password authentication failed").count();
+    // each connection that was lost knocks once at most: one reads, holds the lock, keeps the account, writes
+    assert!((1..=4).contains(&knocks), "{knocks} failed logins");
+
+    admin.exec(&format!("alter role postgres password '{secret}'"));
+    project.runner(&RUN).ends_with(0);
+    assert_eq!(admin.count("select count(*) from people"), 400);
+    assert_eq!(project.accounts("people"), [400, 0, 400, 400, 0, 0, 0, 0]);
+    project.runner(&["verify"]).ends_with(0);
+}
+
 #[test]
 fn through_a_transaction_pooler_the_drivers_defaults_get_somebody_elses_answers() {
     let standin = Standin::start();

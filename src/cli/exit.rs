@@ -121,7 +121,13 @@ impl From<Diagnostic> for Failure {
 
 impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
-        Diagnostic::from(error).into()
+        // the address was refused before anything was asked of it
+        let refused = error.kind == ErrorKind::Pooler;
+        let problems = vec![error.into()];
+        match refused {
+            true => Self::refused(problems),
+            false => Self::failed(problems),
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) struct UndoArgs {
     /// Show what would go, be restored and stay, and why; write nothing
     #[arg(long)]
     dry_run: bool,
-    /// Source rows per transaction [default: 10000, in SQLite 20000]
+    /// Source rows per transaction [default: 8000, in SQLite 20000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     batch_rows: Option<u64>,
 }
