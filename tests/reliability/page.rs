@@ -47,7 +47,9 @@ const FAULTS: &[Fault] = &[
         2,
         "A database restarts, crashes or ends a session in the middle of a COPY (57P01, 57P02, 57P03)",
         "no row of that chunk is there; a writer connects again and sends it again; where a session that reads is gone, exit 1, and the same command goes on",
-        &["supabase_faults::a_password_that_is_changed_during_a_run_ends_it_without_a_second_knock"],
+        &[
+            "supabase_faults::a_password_that_is_changed_during_a_run_ends_it_without_a_second_knock",
+        ],
     ),
     fault(
         3,

@@ -113,7 +113,21 @@ fn what_is_not_in_order_beside_the_rows_turns_the_verdict() {
         .ends_with(0)
         .prints("remark")
         .prints("no index for the references of order_cases: case_id (create index on \"order_cases\" (\"case_id\"))");
+    // deleting one parent reads all of a large one
+    owner.exec(
+        "alter table order_cases drop constraint order_cases_order_id_case_id_key;
+         create index on order_cases (order_id);
+         insert into order_cases (id, order_id, case_id, relationship_type, linked_at) select gen_random_uuid(), order_id, case_id, 'primary', now()
+         from (select order_id, case_id from order_cases limit 1) one, generate_series(1, 100001)",
+    );
+    let large = ready(&project);
+    assert!(
+        large.starts_with("Not yet: ") && large.contains("indexes of order_cases"),
+        "{large}"
+    );
     owner.exec("create index on order_cases (case_id)");
+    let indexed = ready(&project);
+    assert!(!indexed.contains("indexes"), "{indexed}");
     let after = project.runner(&["report", "--format", "txt"]);
     assert!(
         !after.stdout.contains("references of order_cases"),
