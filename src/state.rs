@@ -33,7 +33,7 @@ pub use handover::HANDOVER;
 pub use later::Later;
 pub use manifest::{Entry, Manifest, Outcome};
 pub use procedure::Stated;
-pub use proof::{Applied, ChunkLine, LastWord, Writers};
+pub use proof::{Applied, Before, ChunkLine, LastWord, Writers};
 pub use quarantine::{Quarantined, Refused};
 pub use retried::Held;
 pub use run::{Claim, RunRecord, begin_alone, host_name, os_user};

@@ -332,3 +332,39 @@ fn transform(row) {
     let [.., inserted, updated, unchanged, _, rejected] = project.accounts("links");
     assert_eq!((inserted, updated, unchanged, rejected), (0, 0, 2, 0));
 }
+
+/// From then on nobody can tell what we filled from what the row's owner put in.
+#[test]
+fn a_filled_column_of_an_adopted_row_follows_a_sync_only_where_the_rule_updates() {
+    for (existing, after) in [("fill", "One"), ("update", "Uno")] {
+        let project = project("", &format!("existing: \"{existing}\","));
+        project.target.exec(&format!(
+            "insert into shops(id, legacy_shop_id, code) values ('{OLD}', 1, 'a')"
+        ));
+        project.runner(&["run"]).ends_with(0);
+        assert_eq!(shop(&project.target, 1), format!("{OLD}|a|One|Bern|0"));
+        project.source.exec(
+            "update shop set name = 'Uno' where id = 1; update shop set name = 'Due' where id = 2",
+        );
+        let synced = project.runner(&["sync", "--json"]);
+        synced.ends_with(0);
+        assert_eq!(
+            shop(&project.target, 1),
+            format!("{OLD}|a|{after}|Bern|0"),
+            "{existing}"
+        );
+        assert!(shop(&project.target, 2).contains("|Due|"), "{existing}");
+        project.runner(&["verify"]).ends_with(0);
+        let again = project.runner(&["sync", "--json"]);
+        again.ends_with(0);
+        assert_eq!(again.json()["changed"], 0, "{existing}: {again}");
+        // an edit is seen all the same
+        project
+            .target
+            .exec("update shops set name = 'By hand' where legacy_shop_id = 1");
+        project
+            .runner(&["verify"])
+            .ends_with(4)
+            .prints("target-edited");
+    }
+}

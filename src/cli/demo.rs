@@ -300,7 +300,7 @@ fn answer(
     }
     text.push_str(&format!(
         "
-{} written, {} rejected for a reason; {} compared with what their source rows make of them, {}. Look at it:
+{} source rows written, {} rejected for a reason; {} target rows compared with what the source makes of them, {}. Look at it:
 
   {report}
   {program} quarantine list {with}

@@ -124,9 +124,10 @@ impl From<DbError> for Failure {
         // the address was refused before anything was asked of it
         let refused = error.kind == ErrorKind::Pooler;
         let problems = vec![error.into()];
-        match refused {
-            true => Self::refused(problems),
-            false => Self::failed(problems),
+        if refused {
+            Self::refused(problems)
+        } else {
+            Self::failed(problems)
         }
     }
 }

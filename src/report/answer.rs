@@ -42,7 +42,7 @@ pub(super) fn is_it_done(tables: &[Standing]) -> Finding {
     if open.is_empty() {
         let all = Totals::of(tables);
         let text = format!(
-            "All {} tables were read to their last row: {} rows are in the target, {} were left behind on purpose, {} rejected.",
+            "All {} tables were read to their last row: {} source rows are in the target, {} were left behind on purpose, {} rejected.",
             tables.len(),
             thousands(all.written),
             thousands(all.skipped),

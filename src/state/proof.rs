@@ -60,6 +60,15 @@ impl Writers {
     }
 }
 
+/// A row as it was before a chunk changed it.
+#[derive(Clone, Debug)]
+pub struct Before {
+    /// Id of the chunk.
+    pub chunk: i64,
+    /// Columns as texts.
+    pub image: serde_json::Value,
+}
+
 /// A rule as it was applied last.
 #[derive(Clone, Debug)]
 pub struct Applied {
@@ -204,19 +213,19 @@ impl State {
         })
     }
 
-    /// Rows as they were before we changed them for the first time, by id: columns as texts.
+    /// Rows as they were before each chunk that changed them, by id, the first chunk first: columns as texts.
     pub async fn before_images(
         self,
         session: &mut Session,
         rule: &str,
         ids: &[Uuid],
-    ) -> Result<HashMap<Uuid, serde_json::Value>, StateError> {
-        let mut found = HashMap::new();
+    ) -> Result<HashMap<Uuid, Vec<Before>>, StateError> {
+        let mut found: HashMap<Uuid, Vec<Before>> = HashMap::new();
         for ids in ids.chunks(1_000) {
             let list: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
             let sql = format!(
-                "select target_id, image from {} b where rule = {} and target_id in ({}) and target not like 'runner.%' and target <> 'migration_mappings' \
-                 and not {} order by chunk_id desc",
+                "select target_id, image, chunk_id from {} b where rule = {} and target_id in ({}) and target not like 'runner.%' and target <> 'migration_mappings' \
+                 and not {} order by chunk_id",
                 self.table("before_image"),
                 self.text(rule)?,
                 list.join(","),
@@ -227,7 +236,8 @@ impl State {
                 let id = text(&rows, row, 0)?.and_then(|t| t.parse().ok());
                 let image = text(&rows, row, 1)?.and_then(|t| serde_json::from_str(&t).ok());
                 if let Some((id, image)) = id.zip(image) {
-                    found.insert(id, image);
+                    let chunk = number(&rows, row, 2)?;
+                    found.entry(id).or_default().push(Before { chunk, image });
                 }
             }
         }

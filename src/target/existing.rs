@@ -28,6 +28,8 @@ pub struct Found {
     by_id: HashMap<Uuid, usize>,
     id: usize,
     xmin: Option<usize>,
+    /// Columns whose text is not what lies there, and where that is.
+    as_stored: Vec<(usize, usize)>,
 }
 
 impl Found {
@@ -76,6 +78,13 @@ impl Found {
             .map(|c| String::from_utf8_lossy(&c).into_owned())
     }
 
+    /// The same, letter by letter as it is stored. SQLite keeps a moment as the text that somebody wrote: `12:00:00.180`
+    /// is that of `12:00:00.18`, and what is put back has to be the former.
+    pub fn stored(&self, row: usize, column: usize) -> Option<String> {
+        let other = self.as_stored.iter().find(|(of, _)| *of == column);
+        self.text(row, other.map_or(column, |(_, at)| *at))
+    }
+
     /// A column as COPY text; `None` is NULL.
     pub fn raw(&self, row: usize, column: usize) -> Option<&[u8]> {
         self.rows.raw(row, column)
@@ -96,7 +105,7 @@ impl Found {
             .map(|(index, column)| {
                 (
                     column.name.clone(),
-                    self.text(row, index)
+                    self.stored(row, index)
                         .map_or(serde_json::Value::Null, Into::into),
                 )
             });
@@ -167,6 +176,13 @@ pub async fn find(
     Ok(found)
 }
 
+fn is_moment(logical: &Logical) -> bool {
+    matches!(
+        logical,
+        Logical::Date | Logical::Time | Logical::TimeTz | Logical::Timestamp | Logical::TimestampTz
+    )
+}
+
 async fn read(session: &mut Session, to: &Destination, condition: &str) -> Result<Found, DbError> {
     let mut columns: Vec<(String, Logical)> = to
         .table
@@ -180,6 +196,16 @@ async fn read(session: &mut Session, to: &Destination, condition: &str) -> Resul
         columns.push(("xmin".into(), Logical::Text(None)));
         list.push("xmin::text".into());
     }
+    let mut as_stored = Vec::new();
+    if to.engine == Engine::Sqlite {
+        for at in 0..columns.len() {
+            if is_moment(&columns[at].1) {
+                as_stored.push((at, columns.len()));
+                list.push(format!("cast({} as text)", ident(&columns[at].0)));
+                columns.push((format!("{} as stored", columns[at].0), Logical::Text(None)));
+            }
+        }
+    }
     let sql = format!(
         "select {} from {} where {condition}",
         list.join(","),
@@ -191,6 +217,7 @@ async fn read(session: &mut Session, to: &Destination, condition: &str) -> Resul
         xmin,
         by_id: HashMap::new(),
         rows,
+        as_stored,
     };
     for row in 0..found.rows.len() {
         if let Some(id) = found.id_of(row) {

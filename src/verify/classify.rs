@@ -13,7 +13,7 @@ use super::refused;
 use crate::db::Session;
 use crate::row::Key;
 use crate::rule::{Existing, Rule};
-use crate::state::{Applied, ChunkLine, LastWord, State, Why, Writers};
+use crate::state::{Applied, Before, ChunkLine, LastWord, State, Why, Writers};
 use crate::target::{Destination, Found, Lookup, find};
 
 /// What is known of a table's history.
@@ -99,7 +99,7 @@ struct Facts {
     words: HashMap<String, LastWord>,
     /// Rows as they are, with the transaction that wrote them last.
     there: Found,
-    before: HashMap<Uuid, serde_json::Value>,
+    before: HashMap<Uuid, Vec<Before>>,
     refusals: HashMap<String, (String, String)>,
 }
 
@@ -289,7 +289,7 @@ fn class_of(
                 return Some(class);
             }
             if suspect.id != suspect.out.as_ref().map(|out| out.id) {
-                columns.retain(|column| !kept(explainer, facts, suspect, *column));
+                columns.retain(|column| !kept(explainer, facts, (suspect, line.id, ours), *column));
                 if columns.is_empty() {
                     columns.clone_from(&suspect.columns);
                     return Some(Class::Kept);
@@ -342,8 +342,14 @@ fn changed(suspect: &Suspect, word: &LastWord) -> Option<Class> {
     }
 }
 
-/// An adopted row keeps this value on purpose: it had it before we came, or we never wrote to the row.
-fn kept(explainer: &Explainer<'_>, facts: &Facts, suspect: &Suspect, column: u16) -> bool {
+/// An adopted row keeps this value on purpose: it had it before we came, or when the chunk that had the last word on
+/// it looked at it, or we never wrote to the row. `last`: that chunk, and whether we are proved to have written the row.
+fn kept(
+    explainer: &Explainer<'_>,
+    facts: &Facts,
+    (suspect, last, ours): (&Suspect, i64, bool),
+    column: u16,
+) -> bool {
     if !matches!(
         explainer.rule.header.existing,
         Existing::Fill | Existing::Keep
@@ -356,6 +362,13 @@ fn kept(explainer: &Explainer<'_>, facts: &Facts, suspect: &Suspect, column: u16
     };
     let name = &explainer.to.table.columns[usize::from(column)].name;
     let there = facts.there.row(id);
-    let now = there.and_then(|row| facts.there.text(row, usize::from(column)));
-    before.get(name).and_then(|value| value.as_str()) == now.as_deref()
+    let now = there.and_then(|row| facts.there.stored(row, usize::from(column)));
+    let is_now =
+        |before: &Before| before.image.get(name).and_then(|v| v.as_str()) == now.as_deref();
+    let found_by_last = match before.iter().find(|before| before.chunk == last) {
+        Some(before) => is_now(before),
+        // it left the row as an earlier chunk of ours had made it, unless somebody came between
+        None => ours || !explainer.writers.provable,
+    };
+    found_by_last || before.first().is_some_and(is_now)
 }

@@ -289,6 +289,18 @@ fn values_that_moved_from_row_to_row_move_back() {
 fn nine(engine: Engine) {
     let project = Project::demo("0.01", engine);
     project.runner(&["run"]).ends_with(3);
+    if engine == Engine::Sqlite {
+        // as one row in ten has it by itself: what is put back has each letter that was there
+        for table in ["brackets", "purchases", "treatment_discussions"] {
+            let trigger = format!("{table}_set_updated_at");
+            let made = project.target.one(&format!(
+                "select sql from sqlite_master where type = 'trigger' and name = '{trigger}'"
+            ));
+            project.target.exec(&format!(
+                "drop trigger {trigger}; update {table} set updated_at = '2026-11-23 02:19:25.250+00'; {made}"
+            ));
+        }
+    }
     let before = state(&project);
     let moved: &[&str] = &[
         "update dispatch_payment set total_price = total_price + 1, subtotal_price = subtotal_price + 1 where id % 5 = 0",

@@ -206,7 +206,7 @@ pub(super) fn differences(to: &Destination, found: &Found, id: Uuid, image: &Val
         .filter(|(at, column)| {
             image
                 .get(&column.name)
-                .is_some_and(|was| was.as_str() != found.text(row, *at).as_deref())
+                .is_some_and(|was| was.as_str() != found.stored(row, *at).as_deref())
         })
         .map(|(at, _)| at)
         .collect()
