@@ -20,6 +20,9 @@ use self::program::Program;
 
 const STEPS: usize = 10;
 
+/// Histories that once came out otherwise than the model: an undo of a run that had only opened the second table.
+const ONCE_UNLIKE: [u64; 1] = [42];
+
 /// Goes through a history on both sides; what went wrong at which step.
 fn play(seed: u64, mutant: Option<(&str, &str)>) -> Result<[usize; 4], String> {
     let mut history = History::new(seed);
@@ -58,16 +61,15 @@ fn play(seed: u64, mutant: Option<(&str, &str)>) -> Result<[usize; 4], String> {
 fn random_histories_leave_on_the_database_what_the_model_says() {
     let histories: u64 =
         std::env::var("RUNNER_TEST_HISTORIES").map_or(4, |text| text.parse().unwrap());
-    let next = std::sync::atomic::AtomicU64::new(1);
+    let seeds = std::sync::Mutex::new((1..=histories).chain(ONCE_UNLIKE));
     let ends = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 loop {
-                    let seed = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    if seed > histories {
+                    let Some(seed) = seeds.lock().unwrap().next() else {
                         return;
-                    }
+                    };
                     let end = play(seed, None);
                     ends.lock().unwrap().push(end);
                 }
@@ -84,8 +86,9 @@ fn random_histories_leave_on_the_database_what_the_model_says() {
     }
     let [steps, killed, fenced, undone] = sums;
     eprintln!(
-        "model: {histories} histories, {steps} steps, {killed} of them killed or without a reply to COMMIT, {fenced} fenced, \
+        "model: {} histories, {steps} steps, {killed} of them killed or without a reply to COMMIT, {fenced} fenced, \
          {undone} undone: {} unlike the model",
+        ends.len(),
         wrong.len()
     );
     assert!(

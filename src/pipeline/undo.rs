@@ -196,13 +196,12 @@ async fn tables(
         });
     }
     let mut stretches = stretches(&lines);
-    // a table of which nothing is left to take back is closed all the same
+    // a table of which nothing is left to take back is closed all the same, when it is its turn
     for (part, lines) in lines.iter().enumerate() {
         if lines.is_empty() && parts[part].undone_by.is_none() {
-            stretches.push(Stretch {
-                part,
-                lines: vec![],
-            });
+            let later = stretches.iter().position(|stretch| stretch.part > part);
+            let lines = vec![];
+            stretches.insert(later.unwrap_or(stretches.len()), Stretch { part, lines });
         }
     }
     let mut open: Vec<Option<Open>> = parts.iter().map(|_| None).collect();
