@@ -1,6 +1,6 @@
 //! What the checks cannot see: each line of the table in `docs/verification.md`, shown to be as stated.
 
-use crate::support::Project;
+use crate::support::{Engine, Project};
 use crate::verify::{differences, people, rows, somebody, verify};
 
 fn done() -> Project {
@@ -134,6 +134,34 @@ fn an_edit_of_a_value_an_adopted_row_kept() {
     somebody(&project).exec("update people set name = 'Edited' where legacy_person_id = 16");
     let found = verify(&project, 0);
     assert_eq!(rows(&found, "people", "kept").len(), 1);
+}
+
+#[test]
+fn an_edit_of_a_value_that_a_fill_left() {
+    let project = Project::empty(Engine::Sqlite, Engine::Sqlite);
+    project.source.exec(
+        "create table shop(id integer primary key, name text); insert into shop values (1, 'One')",
+    );
+    project.target.exec(
+        "create table shops(id uuid primary key, legacy_shop_id integer unique, name text);
+         insert into shops values ('aaaaaaaa-0000-4000-8000-000000000001', 1, null)",
+    );
+    project.rule(
+        "shops",
+        "const RULE = #{ base: \"shop\", key: \"id\", target: \"shops\", legacy: \"legacy_shop_id\", copy: #{ name: \"name\" } };\n\
+         fn transform(row) { #{} }\n",
+    );
+    project.runner(&["run"]).ends_with(0);
+    project.target.exec("update shops set name = 'Edited'");
+    verify(&project, 4);
+    project.target.exec("update shops set name = 'One'");
+    verify(&project, 0);
+    project.source.exec("update shop set name = 'Uno'");
+    project.runner(&["sync"]).ends_with(0);
+    // what the fill left is no false alarm
+    assert_eq!(rows(&verify(&project, 0), "shops", "kept").len(), 1);
+    project.target.exec("update shops set name = 'Edited'");
+    assert_eq!(rows(&verify(&project, 0), "shops", "kept").len(), 1);
 }
 
 #[test]

@@ -52,6 +52,11 @@ pub const LIMITS: &[Limit] = &[
         cannot_see: "an edit of a value that an adopted row kept, where we never wrote to the row: it is `kept`",
     },
     Limit {
+        name: "an_edit_of_a_value_that_a_fill_left",
+        check: "Adopted rows",
+        cannot_see: "in a restored database or in SQLite, an edit of a value that a run filled and a later one left, its source having changed between: it is `kept`",
+    },
+    Limit {
         name: "rows_of_scripts",
         check: "Rows of hooks and procedural rules",
         cannot_see: "their content: they are counted and not derived again",

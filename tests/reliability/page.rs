@@ -66,7 +66,7 @@ const FAULTS: &[Fault] = &[
     fault(
         5,
         "A serialization failure, a deadlock, a lock that somebody holds (40001, 40P01, 55P03)",
-        "the whole transaction again, with growing pauses, for half of `STATEMENT_TIMEOUT`; then exit 1",
+        "the whole transaction again, with growing pauses, for half of `STATEMENT_TIMEOUT`; then exit 1. A question of `verify` is not asked again: exit 1 after the wait for the lock",
         &["writers::the_lowest_key_wins_with_any_number_of_writers"],
     ),
     fault(
