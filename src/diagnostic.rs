@@ -81,6 +81,7 @@ struct Problem {
     place: Option<Place>,
     notes: Vec<String>,
     hints: Vec<String>,
+    refuses: bool,
 }
 
 impl Diagnostic {
@@ -97,6 +98,7 @@ impl Diagnostic {
             place: None,
             notes: vec![],
             hints: vec![],
+            refuses: false,
         }))
     }
 
@@ -119,6 +121,18 @@ impl Diagnostic {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hints.push(hint.into());
         self
+    }
+
+    /// Says that nothing failed: the command was turned away before it asked anything.
+    #[must_use]
+    pub(crate) fn refusal(mut self) -> Self {
+        self.0.refuses = true;
+        self
+    }
+
+    /// Was the command turned away before it asked anything?
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.0.refuses
     }
 
     /// How bad it is.

@@ -106,11 +106,7 @@ impl From<Diagnostic> for VerifyError {
 
 impl From<crate::db::DbError> for VerifyError {
     fn from(error: crate::db::DbError) -> Self {
-        match error.kind {
-            // the address is refused, which is no failure
-            crate::db::ErrorKind::Pooler => Self::State(StateError::Db(error)),
-            _ => Diagnostic::from(error).into(),
-        }
+        Diagnostic::from(error).into()
     }
 }
 

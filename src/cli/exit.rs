@@ -78,10 +78,11 @@ impl Failure {
         }
     }
 
-    /// A failure with several problems.
+    /// A failure with several problems; a refusal if each of them is one.
     pub(super) fn failed(problems: Vec<Diagnostic>) -> Self {
+        let refused = !problems.is_empty() && problems.iter().all(Diagnostic::is_refusal);
         Self {
-            exit: Exit::Failed,
+            exit: if refused { Exit::Refused } else { Exit::Failed },
             problems,
         }
     }
@@ -121,14 +122,7 @@ impl From<Diagnostic> for Failure {
 
 impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
-        // the address was refused before anything was asked of it
-        let refused = error.kind == ErrorKind::Pooler;
-        let problems = vec![error.into()];
-        if refused {
-            Self::refused(problems)
-        } else {
-            Self::failed(problems)
-        }
+        Diagnostic::from(error).into()
     }
 }
 

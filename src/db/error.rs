@@ -113,7 +113,10 @@ impl std::error::Error for DbError {}
 impl From<DbError> for Diagnostic {
     fn from(error: DbError) -> Self {
         let problem = *error.0;
-        let shown = Diagnostic::error(problem.message);
+        let mut shown = Diagnostic::error(problem.message);
+        if problem.kind == ErrorKind::Pooler {
+            shown = shown.refusal();
+        }
         match problem.hint {
             Some(hint) => shown.hint(hint),
             None => shown,

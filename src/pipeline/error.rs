@@ -21,10 +21,6 @@ impl From<Diagnostic> for RunError {
 
 impl From<DbError> for RunError {
     fn from(error: DbError) -> Self {
-        // the address was refused before anything was asked of it
-        if error.kind == crate::db::ErrorKind::Pooler {
-            return Self::Refused(vec![error.into()]);
-        }
         Self::Failed(vec![error.into()])
     }
 }

@@ -44,6 +44,7 @@ fn a_transaction_pooler_is_refused_by_every_command() {
             &["verify"],
             &["report"],
             &["why", "brackets", "1"],
+            &["diff", "brackets"],
             &["quarantine"],
             &["state", "export", "-o", "state.json"],
         ] {
