@@ -36,6 +36,7 @@ mod fuzz;
 mod hostile;
 mod ids;
 mod init;
+mod joined;
 mod keys;
 mod kill;
 mod memory;
