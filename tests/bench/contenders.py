@@ -173,7 +173,8 @@ class Bench:
                         f"with data only including only table names matching '{self.work.name}' in schema 'public';\n")
         return path
 
-    def measure(self, name, processes):
+    def measure(self, name, processes, again=3):
+        """One way once. pgloader runs out of its heap now and then: only the time of a whole run counts."""
         if name == "pgloader":
             self.pre_transform()
         self.reset()
@@ -203,6 +204,11 @@ class Bench:
             failed |= process.returncode not in ((0, 3) if name.startswith("runner") else (0,))
         seconds = time.monotonic() - started
         if failed:
+            log.seek(0)
+            if name == "pgloader" and "Heap exhausted" in log.read() and again:
+                log.close()
+                self.server.wait_until_alone()
+                return self.measure(name, processes, again - 1)
             log.seek(0)
             raise SystemExit(f"tests/bench: {name} failed\n{log.read()[-3000:]}")
         self.server.wait_until_alone()
