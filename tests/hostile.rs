@@ -175,6 +175,34 @@ fn a_rule_that_says_something_else_the_second_time_is_an_error_that_names_the_co
     assert_eq!(project.target.count("select count(*) from people"), 104);
 }
 
+/// Where a rule that exceeded a limit was is asked of its first rows only, and never where that would take long. The
+/// second opinion, which sees fewer rows, may know a place that the first does not: the same verdict all the same.
+#[test]
+fn a_limit_whose_place_only_one_of_the_two_knows_is_the_same_verdict() {
+    let project = Project::pg(
+        "create table old(id integer primary key); insert into old select x from generate_series(1, 1000) x",
+        "create table new(id uuid primary key, legacy_id integer unique)",
+    );
+    project.rule(
+        "new",
+        "const RULE = #{ base: \"old\", key: \"id\", target: \"new\", legacy: \"legacy_id\",
+    stop: #{ faults: 1000, share: 1.0 } };
+
+fn deeper(n) { deeper(n + 1) + 1 }
+
+fn transform(row) {
+    if row.id <= 40 || row.id == 500 { deeper(0); }
+    #{}
+}
+",
+    );
+    project
+        .runner(&["run"])
+        .ends_with(3)
+        .never_says("deterministic");
+    assert_eq!(project.target.count("select count(*) from new"), 959);
+}
+
 /// A hundred megabytes among small rows.
 const LARGE: &str = "create table old(id integer primary key, body text);
     insert into old select x, 'small ' || x from generate_series(1, 200) x;
