@@ -21,6 +21,8 @@ mod session;
 mod socket;
 mod sqlite;
 mod sqlite_copy;
+mod sqlite_packed;
+mod sqlite_rows;
 #[cfg(test)]
 mod sqlite_tests;
 mod sum;

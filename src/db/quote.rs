@@ -132,6 +132,18 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     out
 }
 
+/// The bytes of hexadecimal digits, of either case.
+pub(super) fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
+    let value = |b: u8| char::from(b).to_digit(16);
+    if !digits.len().is_multiple_of(2) {
+        return None;
+    }
+    digits
+        .chunks_exact(2)
+        .map(|pair| Some((value(pair[0])? * 16 + value(pair[1])?) as u8))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

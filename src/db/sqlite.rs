@@ -5,21 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous,
-    SqliteValueRef,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{
     AssertSqlSafe, Column as _, ConnectOptions as _, Either, Executor as _, Row as _,
-    SqlSafeStr as _, Statement as _, TypeInfo as _, ValueRef as _,
+    SqlSafeStr as _, Statement as _,
 };
 
 use super::Role;
-use super::postgres::Copied;
-use super::quote::hex;
+use super::sqlite_rows::push_row;
 use crate::config::DatabaseUrl;
-use crate::row::{ReadFault, Rows};
-use crate::value::{Logical, Storage, canonical};
+use crate::row::Rows;
 
 /// Pages of the log before they are moved into the file. Each chunk touches most pages of an index whose
 /// entries come in no order, so moving them after every chunk would write the whole index again.
@@ -108,107 +103,6 @@ pub(super) async fn execute(
         }
     }
     Ok(affected)
-}
-
-/// A bulk read. With `types`, each value is held against its column's declared type; `None` when
-/// there are more bytes than allowed, or another number of columns than expected.
-pub(super) async fn copy_out(
-    connection: &mut SqliteConnection,
-    select: &str,
-    mut rows: Rows,
-    types: &[&Logical],
-    cap_bytes: usize,
-) -> Result<Copied, sqlx::Error> {
-    let width = rows.columns().len();
-    let mut scratch = Vec::new();
-    let mut stream = sqlx::raw_sql(AssertSqlSafe(select)).fetch(connection);
-    while let Some(row) = stream.try_next().await? {
-        if row.len() != width {
-            return Ok(Copied::Ragged);
-        }
-        push_row(&row, &mut rows, types, &mut scratch)?;
-        if rows.bytes() > cap_bytes {
-            return Ok(Copied::TooLarge(rows.len() as u64 - 1));
-        }
-    }
-    Ok(Copied::Whole(rows))
-}
-
-fn push_row(
-    row: &SqliteRow,
-    rows: &mut Rows,
-    types: &[&Logical],
-    scratch: &mut Vec<u8>,
-) -> Result<(), sqlx::Error> {
-    let number = rows.len();
-    for column in 0..row.len() {
-        let cell = row.try_get_raw(column)?;
-        if cell.is_null() {
-            rows.push_cell(None);
-            continue;
-        }
-        let storage = text_of(&cell, row, column, scratch)?;
-        match types.get(column) {
-            Some(logical) => match canonical(storage, scratch, logical) {
-                Ok(text) => rows.push_cell(Some(&text)),
-                Err(misfit) => {
-                    rows.push_cell(Some(scratch));
-                    rows.fault(ReadFault {
-                        row: number,
-                        column,
-                        why: misfit.why,
-                    });
-                }
-            },
-            None if storage == Storage::Blob => {
-                // as Postgres prints bytea
-                rows.push_cell(Some(format!("\\x{}", hex(scratch)).as_bytes()));
-            }
-            None => rows.push_cell(Some(scratch)),
-        }
-    }
-    Ok(())
-}
-
-/// Writes the value's text (a blob's raw bytes) into `out`.
-fn text_of(
-    cell: &SqliteValueRef<'_>,
-    row: &SqliteRow,
-    column: usize,
-    out: &mut Vec<u8>,
-) -> Result<Storage, sqlx::Error> {
-    use std::io::Write as _;
-    out.clear();
-    let storage = match cell.type_info().name() {
-        "INTEGER" => {
-            let number: i64 = row.try_get_unchecked(column)?;
-            write!(out, "{number}").map_err(sqlx::Error::Io)?;
-            return Ok(Storage::Integer);
-        }
-        "REAL" => {
-            let number: f64 = row.try_get_unchecked(column)?;
-            write!(out, "{}", float_text(number)).map_err(sqlx::Error::Io)?;
-            return Ok(Storage::Real);
-        }
-        "BLOB" => Storage::Blob,
-        _ => Storage::Text,
-    };
-    let bytes: &[u8] = row.try_get_unchecked(column)?;
-    out.extend_from_slice(bytes);
-    Ok(storage)
-}
-
-/// The shortest text that parses back to the same double, in Postgres' spelling of the infinities.
-fn float_text(number: f64) -> String {
-    if number == f64::INFINITY {
-        "Infinity".to_owned()
-    } else if number == f64::NEG_INFINITY {
-        "-Infinity".to_owned()
-    } else if number != 0.0 && !(1e-4..1e15).contains(&number.abs()) {
-        format!("{number:e}")
-    } else {
-        format!("{number}")
-    }
 }
 
 /// A select's columns: name, and the table's column it comes from (`table`, `column`).

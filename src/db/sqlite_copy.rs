@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Arguments as _, AssertSqlSafe};
 
-use super::quote::ident;
+use super::quote::{ident, unhex};
 use super::{DbError, Engine, ErrorKind, Session, TableName};
 use crate::row::unescape;
 use crate::value::Logical;
@@ -55,22 +55,34 @@ async fn insert_all(
         .collect();
     let batch = (MAX_VALUES / columns.len().max(1)).clamp(1, MAX_ROWS);
     let whole = statement(table, columns, batch);
+    let side = session.role().side();
     let mut count = 0;
-    for (index, part) in lines.chunks(batch).enumerate() {
-        let first = index * batch;
+    let mut first = 0;
+    let mut parts = lines.chunks(batch);
+    let mut next = parts
+        .next()
+        .map(|part| (part, bind(side, columns, part, 0)));
+    while let Some((part, values)) = next {
         let sql = if part.len() == batch {
             Arc::clone(&whole)
         } else {
             statement(table, columns, part.len())
         };
-        let values = bind(session, columns, part, first)?;
-        match session.insert_bound(&sql, values).await {
+        // the next rows are made ready while SQLite, on its own thread, writes these
+        let ready = async {
+            let part = parts.next()?;
+            Some((part, bind(side, columns, part, first + batch)))
+        };
+        let written;
+        (written, next) = tokio::join!(session.insert_bound(&sql, values?), ready);
+        match written {
             Ok(inserted) => count += inserted,
             Err(error) if error.kind == ErrorKind::Row => {
                 return Err(blame(session, table, columns, part, first, error).await);
             }
             Err(error) => return Err(error),
         }
+        first += batch;
     }
     Ok(count)
 }
@@ -86,7 +98,8 @@ async fn blame(
 ) -> DbError {
     let sql = statement(table, columns, 1);
     for (offset, line) in part.iter().enumerate() {
-        let one = match bind(session, columns, &[line], first + offset) {
+        let values = bind(session.role().side(), columns, &[line], first + offset);
+        let one = match values {
             Ok(values) => session.insert_bound(&sql, values).await,
             Err(error) => Err(error),
         };
@@ -125,7 +138,7 @@ pub(super) async fn insert(
 }
 
 fn bind(
-    session: &Session,
+    side: &'static str,
     columns: &[(String, Logical)],
     lines: &[&[u8]],
     first: usize,
@@ -144,7 +157,7 @@ fn bind(
                 Some(cell) => add(&mut values, logical, &unescape(cell)).err(),
             };
             if let Some(why) = fault {
-                return Err(refused(session, name, logical, first + offset, why));
+                return Err(refused(side, name, logical, first + offset, why));
             }
         }
         if cells.next().is_some() {
@@ -152,7 +165,7 @@ fn bind(
                 .last()
                 .map_or(("", &Logical::Untyped), |(n, l)| (n.as_str(), l));
             return Err(refused(
-                session,
+                side,
                 name,
                 logical,
                 first + offset,
@@ -163,9 +176,9 @@ fn bind(
     Ok(values)
 }
 
-fn refused(session: &Session, column: &str, logical: &Logical, line: usize, why: &str) -> DbError {
+fn refused(side: &'static str, column: &str, logical: &Logical, line: usize, why: &str) -> DbError {
     let message = format!("column {column} ({logical}): {why}");
-    let mut error = DbError::new(ErrorKind::Row, session.role().side(), message);
+    let mut error = DbError::new(ErrorKind::Row, side, message);
     error.sqlstate = Some("22003".to_owned());
     error.column = Some(column.to_owned());
     error.copy_line = Some(line as u64 + 1);
@@ -261,13 +274,5 @@ fn exact(text: &str) -> Exact {
 }
 
 fn hex(cell: &[u8]) -> Option<Vec<u8>> {
-    let digits = cell.strip_prefix(b"\\x")?;
-    if digits.len() % 2 != 0 {
-        return None;
-    }
-    let value = |b: u8| char::from(b).to_digit(16);
-    digits
-        .chunks_exact(2)
-        .map(|pair| Some((value(pair[0])? * 16 + value(pair[1])?) as u8))
-        .collect()
+    unhex(cell.strip_prefix(b"\\x")?)
 }

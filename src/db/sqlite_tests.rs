@@ -7,6 +7,8 @@ use super::{DbError, Engine, ErrorKind, Role, Session, TableName};
 use crate::config::DatabaseUrl;
 use crate::value::Logical;
 
+mod packed;
+
 struct Files {
     _folder: tempfile::TempDir,
     url: DatabaseUrl,

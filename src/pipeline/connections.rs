@@ -15,8 +15,8 @@ use crate::db::{DbError, Engine, ErrorKind, Role, Session};
 const LIMIT: Duration = Duration::from_secs(6);
 /// How long one is asked for again that was refused for want of room: another client may be leaving.
 const AGAIN: Duration = Duration::from_secs(8);
-/// SQLite's own measure, where a writer of chunks has 64 MiB.
-const FEW_PAGES: &str = "pragma cache_size = -2000";
+/// Pages of the indexes that the gates look into, where a writer of chunks has 64 MiB.
+const SOME_PAGES: &str = "pragma cache_size = -16000";
 
 /// Opened before anything is written.
 pub(super) struct Sessions {
@@ -82,10 +82,10 @@ pub(super) async fn open(world: &mut World<'_>) -> Result<Sessions, RunError> {
     })
 }
 
-/// A session into SQLite that keeps books and counts: it reads whole tables once, so it holds few of their pages.
+/// A session into SQLite that keeps books and counts: it reads whole tables once, so it holds some of their pages.
 async fn keeper(url: &DatabaseUrl) -> Result<Session, DbError> {
     let mut session = Session::open(url, Role::TargetWriter).await?;
-    session.execute(FEW_PAGES).await?;
+    session.execute(SOME_PAGES).await?;
     Ok(session)
 }
 

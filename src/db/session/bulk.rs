@@ -6,7 +6,7 @@ use super::{Link, Session, Wait, none};
 use crate::db::classify::{lost, timeout};
 use crate::db::postgres::{self, Copied};
 use crate::db::quote::ident;
-use crate::db::{DbError, Engine, ErrorKind, Lines, TableName, sqlite, sqlite_copy};
+use crate::db::{DbError, Engine, ErrorKind, Lines, TableName, sqlite_copy, sqlite_rows};
 use crate::row::Rows;
 use crate::value::Logical;
 
@@ -69,7 +69,7 @@ impl Session {
         let width = rows.columns().len();
         let copied = guarded!(self, select, c =>
             postgres::copy_out(c, select, rows, cap_bytes),
-            sqlite::copy_out(c, select, rows, types, cap_bytes))?;
+            sqlite_rows::copy_out(c, select, rows, types, cap_bytes))?;
         match copied {
             Copied::Whole(rows) => Ok(Ok(rows)),
             Copied::TooLarge(fitting) => Ok(Err(fitting)),
