@@ -55,8 +55,9 @@ pub(super) fn are_small(types: &[&Logical]) -> bool {
 
 /// Whether a real may be read from its literal, which SQLite writes exactly for numbers of a usual size: of 2,000
 /// of any bits, those from 1e89 on (and below 1e-88) were often off by the last one.
+/// A zero loses its sign.
 pub(super) fn is_exact(real: f64) -> bool {
-    real == 0.0 || (1e-15..1e15).contains(&real.abs())
+    (1e-15..1e15).contains(&real.abs())
 }
 
 /// Whether the select may do as it was written: it is not one that can be packed (or not a good one,
