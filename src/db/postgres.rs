@@ -86,44 +86,64 @@ pub(super) async fn open(url: &DatabaseUrl, role: Role) -> Result<PgConnection, 
     sqlx::raw_sql(AssertSqlSafe(format!("{SETTINGS}; {more}")))
         .execute(&mut connection)
         .await?;
-    if role == Role::Source {
-        // such a database holds whatever bytes came: converted, one that is no UTF-8 would fail the whole page
-        let raw = "select set_config('client_encoding', 'SQL_ASCII', false) where current_setting('server_encoding') = 'SQL_ASCII'";
-        sqlx::raw_sql(raw).execute(&mut connection).await?;
-    }
     // limits that not every version knows
-    let limits = "select set_config(name, '0', false) from pg_settings \
-         where name in ('transaction_timeout', 'idle_session_timeout')";
-    sqlx::raw_sql(limits).execute(&mut connection).await?;
-    if role != Role::Source {
+    let mut more = "select set_config(name, '0', false) from pg_settings \
+         where name in ('transaction_timeout', 'idle_session_timeout')"
+        .to_owned();
+    more += if role == Role::Source {
+        // such a database holds whatever bytes came: converted, one that is no UTF-8 would fail the whole page
+        "; select set_config('client_encoding', 'SQL_ASCII', false) where current_setting('server_encoding') = 'SQL_ASCII'"
+    } else {
         // what a name without schema means must not depend on the role's own search path
-        let public =
-            "select set_config('search_path', 'public, ' || current_setting('search_path'), false)";
-        sqlx::raw_sql(public).execute(&mut connection).await?;
-    }
+        "; select set_config('search_path', 'public, ' || current_setting('search_path'), false)"
+    };
+    sqlx::raw_sql(AssertSqlSafe(more))
+        .execute(&mut connection)
+        .await?;
     Ok(connection)
 }
 
 /// One statement's rows. Columns are unknown when there are none.
 pub(super) async fn query(connection: &mut PgConnection, sql: &str) -> Result<Rows, sqlx::Error> {
     let mut rows = Rows::default();
-    let mut known = false;
     let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(connection);
     while let Some(row) = stream.try_next().await? {
-        if !known {
-            rows = Rows::new(names(&row).into());
-            known = true;
-        }
-        for index in 0..row.len() {
-            let cell = row.try_get_raw(index)?;
-            if cell.is_null() {
-                rows.push_cell(None);
-            } else {
-                rows.push_cell(Some(cell.as_bytes().map_err(sqlx::Error::Decode)?));
-            }
-        }
+        push_row(&mut rows, &row)?;
     }
     Ok(rows)
+}
+
+/// The rows of each of several statements, which are separated by `;`, in one round trip.
+pub(super) async fn queries(
+    connection: &mut PgConnection,
+    sql: &str,
+) -> Result<Vec<Rows>, sqlx::Error> {
+    let mut all = vec![Rows::default()];
+    let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(connection);
+    while let Some(step) = stream.try_next().await? {
+        match (step, all.last_mut()) {
+            (Either::Right(row), Some(rows)) => push_row(rows, &row)?,
+            _ => all.push(Rows::default()),
+        }
+    }
+    // after the last one a further was awaited
+    all.pop();
+    Ok(all)
+}
+
+fn push_row(rows: &mut Rows, row: &PgRow) -> Result<(), sqlx::Error> {
+    if rows.columns().is_empty() {
+        *rows = Rows::new(names(row).into());
+    }
+    for index in 0..row.len() {
+        let cell = row.try_get_raw(index)?;
+        if cell.is_null() {
+            rows.push_cell(None);
+        } else {
+            rows.push_cell(Some(cell.as_bytes().map_err(sqlx::Error::Decode)?));
+        }
+    }
+    Ok(())
 }
 
 fn names(row: &PgRow) -> Vec<String> {

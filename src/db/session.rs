@@ -197,6 +197,17 @@ impl Session {
         guarded!(self, sql, c => postgres::query(c, sql), sqlite::query(c, sql))
     }
 
+    /// The rows of each of these Postgres statements, in one round trip and as of one moment.
+    pub(crate) async fn queries<const N: usize>(
+        &mut self,
+        sql: [String; N],
+    ) -> Result<[Rows; N], DbError> {
+        let joined = sql.join(";\n");
+        let all = guarded!(self, &joined, c => postgres::queries(c, &joined), none(c))?;
+        all.try_into()
+            .map_err(|_| lost("an answer to several questions is incomplete", self.scene()))
+    }
+
     /// Runs one or more statements separated by `;`. Returns the rows affected by the last one.
     pub async fn execute(&mut self, sql: &str) -> Result<u64, DbError> {
         guarded!(self, sql, c => postgres::execute(c, sql), sqlite::execute(c, sql))
