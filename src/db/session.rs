@@ -197,7 +197,7 @@ impl Session {
         guarded!(self, sql, c => postgres::query(c, sql), sqlite::query(c, sql))
     }
 
-    /// The rows of each of these Postgres statements, in one round trip and as of one moment.
+    /// The rows of each of these Postgres statements, in one round trip.
     pub(crate) async fn queries<const N: usize>(
         &mut self,
         sql: [String; N],
