@@ -272,20 +272,26 @@ fn without_a_namespace_one_is_made_kept_and_shown() {
 
 #[test]
 fn a_connection_that_breaks_while_rules_are_prepared_is_no_fault_of_theirs() {
-    let project = Project::people();
     for door in ["source", "reader"] {
+        let project = Project::people();
+        let state = || {
+            project
+                .target
+                .one("select count(*) from information_schema.tables where table_schema = 'runner'")
+        };
         let mut broken = 0;
-        for nth in 1..=12 {
+        for nth in 1.. {
             let output = project.runner_failing(&format!("{door}.answered:{nth}:error"), &["run"]);
-            if output.stderr.contains("test: it broke") {
-                broken += 1;
-                output.ends_with(1).never_says("given up half-way");
+            // prepared: the run was about to write
+            if state() != "0" {
+                break;
             }
+            output
+                .ends_with(1)
+                .never_says("given up half-way")
+                .says("test: it broke");
+            broken += 1;
         }
-        assert!(broken > 4, "{door}: {broken}");
-        assert_eq!(
-            project.target.one("select to_regclass('runner.chunk')"),
-            "NULL"
-        );
+        assert!(broken > 2, "{door}: {broken}");
     }
 }
