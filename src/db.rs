@@ -18,6 +18,7 @@ mod postgres;
 mod quote;
 mod seats;
 mod session;
+pub mod snapshot;
 mod socket;
 mod sqlite;
 mod sqlite_copy;

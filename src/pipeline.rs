@@ -17,6 +17,7 @@ mod host;
 mod judge;
 mod kept;
 mod known;
+mod lanes;
 mod mode;
 mod options;
 mod procedure;
@@ -33,6 +34,7 @@ mod table;
 mod tracking;
 mod twice;
 mod undo;
+mod writers;
 
 pub use ending::Ending;
 pub use error::RunError;
@@ -45,6 +47,7 @@ pub use undo::{Undo, Undone, UndoneRule, undo};
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use uuid::Uuid;
 
@@ -56,6 +59,7 @@ use crate::plan::{Job, Known, Step, order, unfilled};
 use crate::rule::{Rule, RuleSet};
 use crate::source::{Snapshot, Source};
 use crate::state::{Account, CodeCounts, Counts, State};
+use writers::Writers;
 
 /// What happens, for whoever watches.
 #[derive(Clone, Copy, Debug)]
@@ -177,17 +181,19 @@ struct World<'a> {
     epoch: i64,
     /// Ids that a dry run would have written, and those only manifests know.
     known: Known,
-    next_chunk: i64,
+    /// The next free id of a chunk.
+    next_chunk: Arc<AtomicI64>,
     /// In a retry: keys that came since the tables were complete, by target table, with their chunks.
     arrived: retry::Arrived,
     /// In a sync that removes rows: how the tables with withdrawn rows were compared.
     leaving: HashMap<String, Arc<crate::commit::Ledger>>,
     /// The old scripts' table of progress.
     control: tracking::Control,
-    /// Connections that commit; as many as the target has room for.
-    writers: usize,
-    /// Opened before the first write, for the first table's writers.
-    spare: Vec<Session>,
+    writers: Arc<Writers>,
+    /// Tables that may be worked on at the same time.
+    lanes: usize,
+    /// Held by the table that opens a segment: its id is the next free one.
+    opening: Arc<tokio::sync::Mutex<()>>,
     /// Base rows per chunk.
     chunk_rows: u64,
 }
@@ -268,17 +274,19 @@ pub async fn run(
         run: 0,
         epoch: 0,
         known: Known::new(),
-        next_chunk: 1,
+        next_chunk: Arc::new(AtomicI64::new(1)),
         arrived: retry::Arrived::new(),
         leaving: HashMap::new(),
         control: tracking::Control::default(),
-        writers: options.writers.max(1),
-        spare: vec![],
+        // a run that writes brings its own once the target is claimed
+        writers: Writers::rehearsal(target_url.clone()),
+        lanes: 1,
+        opening: Arc::default(),
         chunk_rows,
     };
     if options.dry_run {
         let mut outcome = Outcome::default();
-        tables(&mut world, steps, &mut outcome).await?;
+        Box::pin(lanes::run(&mut world, steps, &mut outcome)).await?;
         return Ok(outcome);
     }
     let mut refused = mode::refusals(&mut world, &rules, exists).await?;
@@ -293,13 +301,8 @@ pub async fn run(
         ..Outcome::default()
     };
     let result = match tracking::begin(&mut world).await {
-        Ok(()) => tables(&mut world, steps, &mut outcome).await,
+        Ok(()) => Box::pin(lanes::run(&mut world, steps, &mut outcome)).await,
         Err(error) => Err(error),
-    };
-    let stopped = if result.is_ok() {
-        "interrupted"
-    } else {
-        "failed"
     };
     let mut claim = claimed.claim;
     if result.is_err() {
@@ -309,7 +312,7 @@ pub async fn run(
             writer.hurry();
         }
     }
-    world.untrack(stopped).await;
+    world.untrack(tracking::stopped(result.is_ok())).await;
     // a broken session at the end must not hide why it ended
     let sealed = world.seal().await;
     let ending = match &options.retry {
@@ -339,36 +342,14 @@ enum Work {
     Job(Box<Job>),
 }
 
-async fn tables(
-    world: &mut World<'_>,
-    steps: Vec<Work>,
-    outcome: &mut Outcome,
-) -> Result<(), RunError> {
-    let mut done = Vec::new();
-    for work in steps {
-        if world.stop.asked() {
-            outcome.interrupted = true;
-            break;
-        }
-        match work {
-            Work::Step(mut step) => {
-                outcome.rules.push(table::run(world, &mut step).await?);
-                done.push((*step, outcome.rules.len() - 1));
-            }
-            Work::Job(job) => outcome.rules.push(procedure::run(world, &job).await?),
-        }
-    }
-    outcome.interrupted |= world.stop.asked();
-    if world.options.sync.is_some() && !outcome.interrupted {
-        sync::settle(world, &mut done, &mut outcome.rules).await?;
-        outcome.interrupted |= world.stop.asked();
-    }
-    Ok(())
-}
-
 impl World<'_> {
     fn engine(&self) -> Engine {
         self.state.engine()
+    }
+
+    /// The id of the next chunk.
+    fn chunk_id(&self) -> i64 {
+        self.next_chunk.fetch_add(1, Ordering::SeqCst)
     }
 
     async fn account(&mut self, rule: &str) -> Result<Account, RunError> {

@@ -6,7 +6,7 @@ mod sql;
 mod tests;
 
 use crate::config::DatabaseUrl;
-use crate::db::{DbError, Engine, ErrorKind, Role, Session, TableName, sum_sql};
+use crate::db::{DbError, Engine, ErrorKind, Role, Session, TableName, snapshot, sum_sql};
 use crate::row::{Key, Rows};
 use crate::value::Logical;
 
@@ -76,6 +76,8 @@ pub struct Snapshot {
     pub user: String,
     /// Where in the write-ahead log the source was, when the role may ask.
     pub restore_point: Option<String>,
+    /// The name under which other sessions share this view, where the server lends it.
+    pub lent: Option<String>,
 }
 
 /// Why a page could not be read.
@@ -157,10 +159,16 @@ impl Source {
         Ok(snapshot)
     }
 
+    /// Another session with the same view as this one's snapshot; see [`Snapshot::lent`].
+    pub async fn beside(url: &DatabaseUrl, lent: &str) -> Result<Self, DbError> {
+        let mut source = Self::open(url).await?;
+        snapshot::share(&mut source.session, lent).await?;
+        source.in_snapshot = true;
+        Ok(source)
+    }
+
     async fn snapshot_postgres(&mut self) -> Result<Snapshot, DbError> {
-        self.session
-            .execute("begin isolation level repeatable read read only")
-            .await?;
+        let lent = snapshot::lend(&mut self.session).await?;
         let rows = self
             .session
             .query(
@@ -181,12 +189,14 @@ impl Source {
                 None
             }
         };
+        self.session.execute("release savepoint runner_lsn").await?;
         Ok(Snapshot {
             label: first(&rows, 0).unwrap_or_default(),
             server_time: first(&rows, 1).unwrap_or_default(),
             server: format!("PostgreSQL {}", first(&rows, 2).unwrap_or_default()),
             user: first(&rows, 3).unwrap_or_default(),
             restore_point,
+            lent,
         })
     }
 
@@ -208,6 +218,7 @@ impl Source {
             server: format!("SQLite {}", cell(4)),
             user: String::new(),
             restore_point: None,
+            lent: None,
         })
     }
 

@@ -34,7 +34,7 @@ use uuid::Uuid;
 
 use crate::catalog;
 use crate::config::Config;
-use crate::db::{Engine, Role, Session, TableName, point};
+use crate::db::{Engine, Role, Session, TableName, point, snapshot};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::plan::{Job, Step, handover, order};
 use crate::rule::{Rule, RuleSet};
@@ -336,24 +336,12 @@ async fn one_snapshot(
             .await?;
         return Ok(format!("data {}", cell(&rows, 0)));
     }
-    let begin = "begin isolation level repeatable read read only";
-    first.execute(begin).await?;
+    let lent = snapshot::lend(first).await?;
     let label = cell(&first.query("select pg_current_snapshot()").await?, 0);
-    first.execute("savepoint runner_export").await?;
-    let exported = match first.query("select pg_export_snapshot()").await {
-        Ok(rows) => Some(cell(&rows, 0)),
-        Err(error) if first.is_broken() => return Err(error.into()),
-        Err(_) => {
-            first.execute("rollback to savepoint runner_export").await?;
-            None
-        }
-    };
     for session in others {
-        session.execute(begin).await?;
-        if let Some(exported) = &exported {
-            session
-                .execute(&format!("set transaction snapshot '{exported}'"))
-                .await?;
+        match &lent {
+            Some(lent) => snapshot::share(session, lent).await?,
+            None => snapshot::own(session).await?,
         }
     }
     Ok(label)

@@ -39,6 +39,7 @@ mod init;
 mod joined;
 mod keys;
 mod kill;
+mod lanes;
 mod memory;
 mod model;
 mod mutants;

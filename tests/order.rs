@@ -23,12 +23,12 @@ const VOLATILE: &[&str] = &[
 ];
 
 /// Everything a run left: the tables, and what it refused by rule and key.
-fn result(db: &Db) -> (Vec<String>, Vec<String>) {
+pub fn result(db: &Db) -> (Vec<String>, Vec<String>) {
     (canonical_dump(db, TABLES, VOLATILE), quarantine_dump(db))
 }
 
 #[track_caller]
-fn assert_same(result: &(Vec<String>, Vec<String>), plain: &(Vec<String>, Vec<String>)) {
+pub fn assert_same(result: &(Vec<String>, Vec<String>), plain: &(Vec<String>, Vec<String>)) {
     assert_eq!(result.1, plain.1, "quarantine");
     assert_eq!(result.0.len(), plain.0.len(), "rows");
     let wrong: Vec<_> = result

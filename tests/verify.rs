@@ -83,6 +83,21 @@ pub fn somebody(project: &Project) -> Db {
 }
 
 #[test]
+fn its_sessions_see_the_target_at_one_moment() {
+    let project = Project::people();
+    project.runner(&["run"]).ends_with(3);
+    project.target.record_statements();
+    project.runner(&["verify"]).ends_with(0);
+    let statements = project.target.statements();
+    let begun = statements
+        .iter()
+        .filter(|s| s.starts_with("begin isolation level repeatable read"));
+    let (shared, lent): (Vec<_>, Vec<_>) =
+        begun.partition(|s| s.contains("set transaction snapshot"));
+    assert_eq!((lent.len(), shared.len()), (1, 1), "{statements:#?}");
+}
+
+#[test]
 fn nine_untouched_tables_raise_no_alarm_also_after_a_full_vacuum_and_after_dump_and_restore() {
     let project = Project::demo("0.1", Engine::Postgres);
     project.runner(&["run"]).ends_with(3);

@@ -1,10 +1,12 @@
 //! Claiming the target for a run: namespace, lock, run row, rule texts.
 
 use std::process::Command;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::connections::{self, Sessions};
+use super::writers::Writers;
 use super::{RunError, World};
 use crate::config::Config;
 use crate::db::{ErrorKind, Session};
@@ -67,8 +69,10 @@ pub(super) async fn take(world: &mut World<'_>) -> Result<Claimed, RunError> {
         account: mut writer,
         spare,
         writers,
+        lanes,
     } = Box::pin(connections::open(world)).await?;
-    (world.spare, world.writers) = (spare, writers);
+    world.writers = Writers::new(world.config.target()?.clone(), writers, spare);
+    world.lanes = lanes;
     let state = world.state;
     state.ensure(&mut lock).await.map_err(may_not_write)?;
     let claim = Claim::take(state, lock, &record(world).await).await?;
@@ -79,7 +83,7 @@ pub(super) async fn take(world: &mut World<'_>) -> Result<Claimed, RunError> {
         && world.config.namespace.is_none()
         && stored == Some(world.namespace)
         && claim.run == 1;
-    world.next_chunk = state.next_chunk(&mut writer).await?;
+    world.next_chunk = Arc::new(state.next_chunk(&mut writer).await?.into());
     world.writer = Some(writer);
     world.exists = true;
     world.run = claim.run;

@@ -6,8 +6,9 @@ use super::flow::{Flowed, commit_failed};
 use super::host::{Asking, Call};
 use super::kept::Kept;
 use super::streams::{Given, Streams, select};
+use super::writers::Seat;
 use super::{Event, RunError, World};
-use crate::commit::{Ledger, Masker, Prior, Writer};
+use crate::commit::{Ledger, Masker, Prior};
 use crate::db::TableName;
 use crate::diagnostic::Diagnostic;
 
@@ -46,7 +47,7 @@ pub(super) struct Clerk<'w, 'a> {
     pub(super) job: &'w Job,
     pub(super) place: Place,
     scribe: Scribe,
-    writer: Writer,
+    seat: Seat,
     ledger: Option<Ledger>,
     streams: Streams,
     pub(super) kept: Kept,
@@ -70,12 +71,7 @@ pub(super) async fn call(
     job: &Job,
     place: Place,
 ) -> Result<Flowed, RunError> {
-    let url = world.config.target()?.clone();
-    let writer = if world.options.dry_run {
-        Writer::rehearsal(url)
-    } else {
-        Writer::new(url)
-    };
+    let seat = world.writers.free().await;
     let scribe = Scribe::new(job.rule.clone(), job.to.table.clone(), world.namespace);
     let mut call = Call::start(&job.rule, place.function)?;
     let mut clerk = Clerk {
@@ -83,7 +79,7 @@ pub(super) async fn call(
         job,
         place,
         scribe,
-        writer,
+        seat,
         ledger: None,
         streams: Streams::default(),
         kept: Kept::new(),
@@ -114,6 +110,7 @@ pub(super) async fn call(
     if !clerk.flowed.interrupted {
         result?;
     }
+    clerk.seat.leave();
     Ok(clerk.flowed)
 }
 
@@ -311,10 +308,9 @@ impl Clerk<'_, '_> {
         let kept = std::mem::replace(&mut self.kept, Kept::new());
         let names = &self.job.rule.header.key;
         let batch = kept.batch(span, &self.streams.given, names);
-        let id = self.world.next_chunk;
-        self.world.next_chunk += 1;
+        let id = self.world.chunk_id();
         let rule = self.job.rule.name.as_str();
-        let landed = self.writer.land(&ledger, &batch, id).await;
+        let landed = self.seat.writer.land(&ledger, &batch, id).await;
         let landed = landed.map_err(|error| commit_failed(rule, error))?;
         ledger.prior.stated.clear();
         self.ledger = Some(ledger);

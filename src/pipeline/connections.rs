@@ -7,14 +7,17 @@ use tokio::task::JoinSet;
 
 use super::{Event, RunError, World};
 use crate::check;
-use crate::config::DatabaseUrl;
+use crate::config::{Config, DatabaseUrl};
 use crate::db::{DbError, Engine, ErrorKind, Role, Session};
+use crate::source::Source;
 
 /// How long a session may take to come beside others that are there. A pooler makes those wait that it has no
 /// room for.
 const LIMIT: Duration = Duration::from_secs(6);
 /// How long one is asked for again that was refused for want of room: another client may be leaving.
 const AGAIN: Duration = Duration::from_secs(8);
+/// More tables at the same time than this are not worth their connections.
+const LANES_MAX: usize = 3;
 /// Pages of the indexes that the gates look into, where a writer of chunks has 64 MiB.
 const SOME_PAGES: &str = "pragma cache_size = -16000";
 
@@ -28,6 +31,8 @@ pub(super) struct Sessions {
     pub(super) spare: Vec<Session>,
     /// Writers that the target has room for.
     pub(super) writers: usize,
+    /// Tables that it has room for at the same time.
+    pub(super) lanes: usize,
 }
 
 /// Opens them; the session that reads is there.
@@ -43,12 +48,19 @@ pub(super) async fn open(world: &mut World<'_>) -> Result<Sessions, RunError> {
             account: keeper(url).await?,
             spare: vec![],
             writers: asked,
+            lanes: 1,
         });
     }
-    let known = room(&mut world.target, asked).await;
+    let free = room(&mut world.target).await;
+    let known = match free {
+        // two more of the run's own, one for others
+        Some(free) => usize::try_from(free - 3).unwrap_or(0).clamp(1, asked),
+        // a server that does not say decides by itself, when the writers connect
+        None => asked,
+    };
     let mut coming = JoinSet::new();
     for _ in 0..known + 2 {
-        coming.spawn(come(url.clone()));
+        coming.spawn(come(url.clone(), Role::TargetWriter));
     }
     let mut spare = Vec::new();
     let mut silent = None;
@@ -74,12 +86,33 @@ pub(super) async fn open(world: &mut World<'_>) -> Result<Sessions, RunError> {
             "the target has no room for more connections: {writers} instead of {asked} writers"
         )));
     }
+    // each table beside the first reads by one more and keeps its account by another
+    let more = free.map_or(LANES_MAX, |free| {
+        usize::try_from(free - 3)
+            .unwrap_or(0)
+            .saturating_sub(writers)
+            / 2
+            + 1
+    });
     Ok(Sessions {
         lock,
         account,
         spare,
         writers,
+        lanes: more.min(writers).min(LANES_MAX),
     })
+}
+
+/// What a table has for itself beside another one: the source under the same snapshot, a session of the target
+/// that reads and one that keeps the account. `None` when there is no room for them.
+pub(super) async fn beside(config: &Config, lent: &str) -> Option<(Source, Session, Session)> {
+    let (from, to) = (config.source().ok()?, config.target().ok()?);
+    let source = tokio::time::timeout(LIMIT, Source::beside(from, lent));
+    let reader = come(to.clone(), Role::TargetReader);
+    let account = come(to.clone(), Role::TargetWriter);
+    let (source, reader, account) = tokio::join!(source, reader, account);
+    // whatever the reason, the tables are taken one after the other then
+    Some((source.ok()?.ok()?, reader.ok()??, account.ok()??))
 }
 
 /// A session into SQLite that keeps books and counts: it reads whole tables once, so it holds some of their pages.
@@ -94,10 +127,10 @@ fn no_room(there: usize) -> RunError {
 }
 
 /// A session, or none when there is no room for it.
-async fn come(url: DatabaseUrl) -> Result<Option<Session>, DbError> {
+async fn come(url: DatabaseUrl, role: Role) -> Result<Option<Session>, DbError> {
     let began = tokio::time::Instant::now();
     loop {
-        match tokio::time::timeout(LIMIT, Session::open(&url, Role::TargetWriter)).await {
+        match tokio::time::timeout(LIMIT, Session::open(&url, role)).await {
             Ok(Ok(session)) => return Ok(Some(session)),
             Ok(Err(error)) if error.kind == ErrorKind::Transient && began.elapsed() < AGAIN => {
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -109,25 +142,16 @@ async fn come(url: DatabaseUrl) -> Result<Option<Session>, DbError> {
     }
 }
 
-/// The writers that were asked for, or as many as leave one connection of the server and the role to others; at
-/// least one.
-async fn room(target: &mut Session, asked: usize) -> usize {
+/// Connections that the server and the role have left; `None` when they do not say.
+async fn room(target: &mut Session) -> Option<i64> {
     let sql = "select least(current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int \
                - (select sum(numbackends) from pg_stat_database), \
                case when r.rolconnlimit >= 0 and not r.rolsuper then r.rolconnlimit - \
                (select count(*) from pg_stat_activity where usename = current_user) end) \
                from pg_roles r where r.rolname = current_user";
-    // a server that does not say decides by itself, when the writers connect
-    let Ok(rows) = target.query(sql).await else {
-        return asked;
-    };
+    let rows = target.query(sql).await.ok()?;
     if rows.is_empty() {
-        return asked;
+        return None;
     }
-    let free = rows.text(0, 0).and_then(Result::ok);
-    let Some(free) = free.and_then(|free| free.parse::<i64>().ok()) else {
-        return asked;
-    };
-    // two more of the run's own, one for others
-    usize::try_from(free - 3).unwrap_or(0).clamp(1, asked)
+    rows.text(0, 0)?.ok()?.parse().ok()
 }

@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::judge::{self, Answer, Asked, Budget};
 use super::mode::Gap;
 use super::profile::Lines;
 use super::reader::Reader;
+use super::writers::Seat;
 use super::{Event, RunError, Watcher, World};
-use crate::commit::{Batch, CommitError, Decided, Landed, Ledger, Spent, Turn, Turns, Writer};
+use crate::commit::{Batch, CommitError, Decided, Landed, Ledger, Spent, Turn, Turns};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Step;
 use crate::row::Key;
@@ -68,30 +70,8 @@ pub(super) async fn flow(
     let thread =
         thread.map_err(|e| Diagnostic::error(format!("the script thread does not start: {e}")))?;
     let failed = Arc::new(AtomicBool::new(false));
-    let url = world.config.target()?.clone();
-    let rehearsal = world.options.dry_run;
-    let alone = rehearsal || ledger.to.unguarded || ledger.to.engine == crate::db::Engine::Sqlite;
-    let writers = if alone { 1 } else { world.writers };
-    let mut turns = Turns::new(ledger.to.ordered && writers > 1);
-    let (to_writers, work) = mpsc::channel::<(Batch, i64, Turn)>(1);
-    let (results, mut landed) = mpsc::channel::<(u64, Spent, Result<Landed, CommitError>)>(writers);
-    let work = Arc::new(tokio::sync::Mutex::new(work));
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..writers {
-        let writer = if rehearsal {
-            Writer::rehearsal(url.clone())
-        } else {
-            Writer::new(url.clone()).over(world.spare.pop())
-        };
-        tasks.spawn(write(
-            writer,
-            ledger.clone(),
-            work.clone(),
-            results.clone(),
-            failed.clone(),
-        ));
-    }
-    drop(results);
+    let alone = ledger.to.unguarded || ledger.to.engine == crate::db::Engine::Sqlite;
+    let at_once = if alone { 1 } else { world.writers.count() };
     let World {
         source,
         target,
@@ -100,6 +80,7 @@ pub(super) async fn flow(
         watcher,
         chunk_rows,
         next_chunk,
+        writers,
         ..
     } = world;
     let mut reader = Reader {
@@ -114,120 +95,156 @@ pub(super) async fn flow(
         failed: &failed,
         to_script,
         // one chunk per writer, and one that is read and judged meanwhile: what a killed run has to read again
-        places: Arc::new(tokio::sync::Semaphore::new(writers + 1)),
+        places: Arc::new(tokio::sync::Semaphore::new(at_once + 1)),
     };
     let read = async {
         let end = reader.read(reading).await;
         drop(reader);
         end
     };
-    let dispatch = async {
-        let mut broken = None;
-        while let Some(answer) = judged.recv().await {
-            match answer {
-                Ok(batch) if !failed.load(Ordering::SeqCst) => {
-                    let id = *next_chunk;
-                    *next_chunk += 1;
-                    if to_writers.send((batch, id, turns.take())).await.is_err() {
-                        break;
+    let rule = ledger.rule.name.as_str();
+    let mut landing = Landing {
+        ledger,
+        watcher: *watcher,
+        failed: &failed,
+        flowed: Flowed::default(),
+        failure: None,
+        broken: None,
+    };
+    let mut turns = Turns::new(ledger.to.ordered && at_once > 1);
+    let land = async {
+        let mut at_work = JoinSet::new();
+        let mut more = true;
+        loop {
+            tokio::select! {
+                Some(done) = at_work.join_next() => landing.done(done),
+                answer = judged.recv(), if more && at_work.len() < at_once => {
+                    let Some(answer) = answer else {
+                        more = false;
+                        continue;
+                    };
+                    if let Some(batch) = landing.batch(answer) {
+                        let id = next_chunk.fetch_add(1, Ordering::SeqCst);
+                        let turn = turns.take();
+                        let seat = writers.free().await;
+                        at_work.spawn(write(seat, ledger.clone(), batch, id, turn, failed.clone()));
                     }
                 }
-                Ok(_) => {}
-                Err(problem) => {
-                    failed.store(true, Ordering::SeqCst);
-                    broken = Some(problem);
-                }
+                else => break,
             }
         }
-        drop(to_writers);
-        broken
+        landing
     };
-    let rule = ledger.rule.name.as_str();
-    let collect = collect(&mut landed, *watcher, rule);
-    let (end, broken, collected) = tokio::join!(read, dispatch, collect);
-    while tasks.join_next().await.is_some() {}
+    let (end, landing) = tokio::join!(read, land);
     let Ok(lines) = thread.join() else {
         return Err(Diagnostic::error(format!(
             "the script thread of `{rule}` ended without a word; nothing of its chunk was written"
         ))
         .into());
     };
-    if let Some(problem) = broken {
+    if let Some(problem) = landing.broken {
         return Err(problem.into());
     }
-    let mut flowed = collected.map_err(|error| commit_failed(rule, error))?;
+    if let Some(error) = landing.failure {
+        return Err(commit_failed(rule, error));
+    }
+    let mut flowed = landing.flowed;
     flowed.interrupted = end?;
     flowed.lines = lines;
     Ok(flowed)
 }
 
+/// What a writer says of a chunk: base rows, time and fate; nothing when the chunk was not tried.
+type Written = Option<(u64, Spent, Result<Landed, CommitError>)>;
+
 async fn write(
-    mut writer: Writer,
+    mut seat: Seat,
     ledger: Arc<Ledger>,
-    work: Arc<tokio::sync::Mutex<mpsc::Receiver<(Batch, i64, Turn)>>>,
-    results: mpsc::Sender<(u64, Spent, Result<Landed, CommitError>)>,
+    batch: Batch,
+    id: i64,
+    turn: Turn,
     failed: Arc<AtomicBool>,
-) {
-    loop {
-        let next = work.lock().await.recv().await;
-        let Some((batch, id, turn)) = next else {
-            return;
-        };
-        if failed.load(Ordering::SeqCst) {
-            continue;
-        }
-        let wait = batch.begun.elapsed().saturating_sub(batch.spent.sum());
-        let started = Instant::now();
-        let result = writer.land_in_turn(&ledger, &batch, id, &turn).await;
-        let spent = Spent {
-            write: started.elapsed(),
-            wait,
-            ..batch.spent
-        };
-        match &result {
-            Ok(_) => turn.landed(),
-            Err(_) => failed.store(true, Ordering::SeqCst),
-        }
-        if matches!(result, Err(CommitError::Overtaken)) {
-            // the chunk that broke the line says why
-            continue;
-        }
-        if results
-            .send((batch.base.max(0) as u64, spent, result))
-            .await
-            .is_err()
-        {
-            return;
-        }
+) -> Written {
+    if failed.load(Ordering::SeqCst) {
+        seat.leave();
+        return None;
     }
+    let wait = batch.begun.elapsed().saturating_sub(batch.spent.sum());
+    let started = Instant::now();
+    let result = seat.writer.land_in_turn(&ledger, &batch, id, &turn).await;
+    let spent = Spent {
+        write: started.elapsed(),
+        wait,
+        ..batch.spent
+    };
+    match &result {
+        Ok(_) => {
+            turn.landed();
+            seat.leave();
+        }
+        Err(_) => failed.store(true, Ordering::SeqCst),
+    }
+    // the chunk that broke the line says why
+    let overtaken = matches!(result, Err(CommitError::Overtaken));
+    (!overtaken).then(|| (batch.base.max(0) as u64, spent, result))
 }
 
-async fn collect(
-    landed: &mut mpsc::Receiver<(u64, Spent, Result<Landed, CommitError>)>,
-    watcher: &dyn Watcher,
-    rule: &str,
-) -> Result<Flowed, CommitError> {
-    let mut flowed = Flowed::default();
-    let mut failure = None;
-    while let Some((base, spent, result)) = landed.recv().await {
-        flowed.spent.add(spent);
+/// The writing end of a stream: what became of its chunks.
+struct Landing<'a> {
+    ledger: &'a Ledger,
+    watcher: &'a dyn Watcher,
+    failed: &'a AtomicBool,
+    flowed: Flowed,
+    /// The first chunk that did not land.
+    failure: Option<CommitError>,
+    /// The rule broke.
+    broken: Option<Diagnostic>,
+}
+
+impl Landing<'_> {
+    /// A chunk to write, unless something broke before.
+    fn batch(&mut self, answer: Answer) -> Option<Batch> {
+        match answer {
+            Ok(batch) => (!self.failed.load(Ordering::SeqCst)).then_some(batch),
+            Err(problem) => {
+                self.failed.store(true, Ordering::SeqCst);
+                self.broken = Some(problem);
+                None
+            }
+        }
+    }
+
+    fn done(&mut self, written: Result<Written, tokio::task::JoinError>) {
+        let rule = self.ledger.rule.name.as_str();
+        let (base, spent, result) = match written {
+            Ok(Some(written)) => written,
+            Ok(None) => return,
+            Err(why) => {
+                self.failed.store(true, Ordering::SeqCst);
+                let problem = format!("a writer of `{rule}` ended without a word: {why}");
+                self.broken.get_or_insert(Diagnostic::error(problem));
+                return;
+            }
+        };
+        self.flowed.spent.add(spent);
         match result {
             Ok(landed) => {
-                watcher.event(Event::Chunk {
+                self.watcher.event(Event::Chunk {
                     rule,
                     base,
                     read: landed.counts.read as u64,
                     rejected: landed.counts.rejected.max(0) as u64,
                 });
-                flowed.counts.add(&landed.counts);
-                flowed.codes.add(&landed.codes);
-                flowed.ids.extend(landed.ids);
-                flowed.decided.extend(landed.decided);
+                self.flowed.counts.add(&landed.counts);
+                self.flowed.codes.add(&landed.codes);
+                self.flowed.ids.extend(landed.ids);
+                self.flowed.decided.extend(landed.decided);
             }
-            Err(error) => failure = failure.or(Some(error)),
+            Err(error) => {
+                self.failure.get_or_insert(error);
+            }
         }
     }
-    failure.map_or(Ok(flowed), Err)
 }
 
 pub(super) fn commit_failed(rule: &str, error: CommitError) -> RunError {

@@ -138,7 +138,7 @@ pub(super) async fn run(
 ) -> Result<Flowed, RunError> {
     let rule = step.rule.clone();
     let before = world.state.held(&mut world.target, &rule.name).await?;
-    let first_chunk = world.next_chunk;
+    let first_chunk = world.next_chunk.load(std::sync::atomic::Ordering::SeqCst);
     let mut all = Flowed::default();
     let mut asked: HashSet<String> = HashSet::new();
     let mut segment: Option<SegmentRecord> = None;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{RunError, World};
-use crate::commit::{Batch, CommitError, Ledger, Spent, Writer};
+use crate::commit::{Batch, CommitError, Ledger, Spent};
 use crate::db::point;
 use crate::diagnostic::Diagnostic;
 use crate::plan::Step;
@@ -80,17 +80,16 @@ pub(super) async fn run(
         .state
         .settle_later_sql(rule, &table, &id, &to.column(column), &lost)?;
     point("second.settle")?;
-    let chunk = world.next_chunk;
-    world.next_chunk += 1;
-    let mut writer = Writer::new(world.config.target()?.clone());
-    writer
-        .settle(ledger, &batch, chunk, &change)
-        .await
-        .map_err(|error| match error {
-            CommitError::Db(error) => RunError::from(error),
-            CommitError::State(error) => error.into(),
-            other @ (CommitError::Unbalanced { .. } | CommitError::Overtaken) => {
-                Diagnostic::error(other.to_string()).into()
-            }
-        })
+    let chunk = world.chunk_id();
+    let mut seat = world.writers.free().await;
+    let settled = seat.writer.settle(ledger, &batch, chunk, &change).await;
+    settled.map_err(|error| match error {
+        CommitError::Db(error) => RunError::from(error),
+        CommitError::State(error) => error.into(),
+        other @ (CommitError::Unbalanced { .. } | CommitError::Overtaken) => {
+            Diagnostic::error(other.to_string()).into()
+        }
+    })?;
+    seat.leave();
+    Ok(())
 }

@@ -31,6 +31,8 @@ impl World<'_> {
         forget: bool,
     ) -> Result<(), RunError> {
         let state = self.state;
+        let opening = self.opening.clone();
+        let _opening = opening.lock().await;
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };

@@ -11,7 +11,7 @@ use super::gate::{self, Gate};
 use super::judge::Budget;
 use super::table::{ledger, record};
 use super::{Event, RuleOutcome, RunError, World, procedure, second};
-use crate::commit::{Batch, Prior, Writer};
+use crate::commit::{Batch, Prior};
 use crate::db::point;
 use crate::plan::Step;
 use crate::row::Key;
@@ -79,9 +79,8 @@ pub(super) async fn run(
     // rows that fail `where` are in no manifest: their number is brought up to date by a line of its own
     let moved = filtered - account.counts.filtered;
     if moved != 0 {
-        let id = world.next_chunk;
-        world.next_chunk += 1;
-        let mut writer = Writer::new(world.config.target()?.clone());
+        let id = world.chunk_id();
+        let mut seat = world.writers.free().await;
         let line = Batch::adjustment(
             Span {
                 no: 0,
@@ -90,10 +89,11 @@ pub(super) async fn run(
             },
             moved,
         );
-        writer
+        seat.writer
             .land(&ledger, &line, id)
             .await
             .map_err(|e| crate::diagnostic::Diagnostic::error(e.to_string()))?;
+        seat.leave();
     }
     point("gate.after")?;
     outcome.problems = gate::after(world, Gate::of(step), pass, &segment).await?;

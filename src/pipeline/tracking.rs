@@ -49,6 +49,21 @@ pub(super) async fn begin(world: &mut World<'_>) -> Result<(), RunError> {
     Ok(())
 }
 
+/// What a line says whose table has not come to its end: somebody asked to stop, or something broke.
+pub(super) fn stopped(asked: bool) -> &'static str {
+    if asked { "interrupted" } else { "failed" }
+}
+
+impl Control {
+    /// The same table, for another table's line.
+    pub(super) fn beside(&self) -> Self {
+        Self {
+            table: self.table.clone(),
+            line: None,
+        }
+    }
+}
+
 impl World<'_> {
     /// The line of a segment, in the transaction that opens it.
     pub(super) async fn track(&mut self, segment: &SegmentRecord) -> Result<(), RunError> {

@@ -9,7 +9,7 @@ use super::super::flow::commit_failed;
 use super::super::retry::{self, Due};
 use super::super::{RuleOutcome, RunError, World, table};
 use super::Left;
-use crate::commit::{Leaving, Ledger, Writer, keepers};
+use crate::commit::{Leaving, Ledger, keepers};
 use crate::db::point;
 use crate::diagnostic::Diagnostic;
 use crate::plan::Step;
@@ -62,7 +62,7 @@ async fn remove(
         );
         return Ok(());
     }
-    let mut writer = Writer::new(world.config.target()?.clone());
+    let mut seat = world.writers.free().await;
     let synced = outcome.synced.get_or_insert_default();
     // a row may go once those of its own table that refer to it are gone
     loop {
@@ -81,10 +81,9 @@ async fn remove(
             if world.stop.asked() {
                 return Ok(());
             }
-            let chunk = world.next_chunk;
-            world.next_chunk += 1;
+            let chunk = world.chunk_id();
             point("sync.withdraw")?;
-            let landed = writer.withdraw(ledger, rows, chunk).await;
+            let landed = seat.writer.withdraw(ledger, rows, chunk).await;
             landed.map_err(|error| commit_failed(rule, error))?;
             let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
             let found = find(&mut world.target, &step.to, &Lookup::Ids(ids.clone())).await?;

@@ -1,0 +1,159 @@
+//! Tables that have nothing to do with one another are worked on at the same time, and nothing else changes.
+
+use crate::order::{assert_same, result};
+use crate::support::{Engine, Project};
+
+/// Pairs of tables of the newest run that were open at the same time.
+const TOGETHER: &str = "select a.rule, b.rule from runner.segment a join runner.segment b \
+     on a.id < b.id and b.opened_at < a.closed_at order by 1, 2";
+
+/// Two parents, a child of each, and one of both; each row takes its time.
+fn family(trigger: &str) -> Project {
+    let project = Project::pg("", "");
+    let tables = ["ann", "ben", "ann_child", "ben_child", "common"];
+    for table in tables {
+        project.source.exec(&format!(
+            "create table old_{table}(id integer primary key, ann_id integer, ben_id integer);
+             insert into old_{table} select n, n, n from generate_series(1, 60) n"
+        ));
+        project.target.exec(&format!(
+            "create table {table}(id uuid primary key, legacy_id integer unique, ann_id uuid, ben_id uuid);
+             create function slowly_{table}() returns trigger language plpgsql as $$
+                 begin perform pg_sleep(0.005); return new; end $$;
+             create trigger slow {trigger} insert on {table} for each row execute function slowly_{table}()"
+        ));
+    }
+    for (table, parents) in [
+        ("ann", &[][..]),
+        ("ben", &[]),
+        ("ann_child", &["ann"]),
+        ("ben_child", &["ben"]),
+        ("common", &["ann", "ben"]),
+    ] {
+        let mut ids = String::new();
+        let mut filled = String::new();
+        for parent in parents {
+            project.target.exec(&format!(
+                "alter table {table} add foreign key ({parent}_id) references {parent}(id)"
+            ));
+            ids += &format!("{parent}: #{{ legacy: \"legacy_id\", from: [\"{parent}_id\"] }}, ");
+            filled += &format!("{parent}_id: id_of(\"{parent}\", row.{parent}_id), ");
+        }
+        project.rule(
+            table,
+            &format!(
+                r#"const RULE = #{{
+    base: "old_{table}", key: "id", target: "{table}", legacy: "legacy_id", ids: #{{ {ids} }}, effects: ["slow"],
+}};
+
+fn transform(row) {{ #{{ {filled} }} }}
+"#
+            ),
+        );
+    }
+    project
+}
+
+#[test]
+fn tables_without_a_parent_in_common_are_open_at_the_same_time_and_children_wait() {
+    let project = family("before");
+    project.runner(&["run", "--writers", "2"]).ends_with(0);
+    let together = project.target.lines(TOGETHER);
+    assert!(together.contains(&"ann|ben".to_owned()), "{together:?}");
+    for pair in together {
+        let (a, b) = pair.split_once('|').unwrap();
+        let waits = |child: &str, parent: &str| {
+            child == "common" && parent.len() == 3 || child == format!("{parent}_child")
+        };
+        assert!(
+            !waits(a, b) && !waits(b, a),
+            "{pair}: a child began before its parent was checked"
+        );
+    }
+    let whole =
+        "select count(*) from common c join ann a on a.id = c.ann_id join ben b on b.id = c.ben_id";
+    assert_eq!(project.target.one(whole), "60");
+    project.runner(&["verify"]).ends_with(0);
+}
+
+#[test]
+fn one_writer_takes_one_table_after_the_other() {
+    let project = family("before");
+    project.runner(&["run", "--writers", "1"]).ends_with(0);
+    assert_eq!(project.target.lines(TOGETHER), Vec::<String>::new());
+}
+
+#[test]
+fn a_trigger_that_may_write_anywhere_keeps_its_table_alone() {
+    let project = family("after");
+    project.runner(&["run", "--writers", "2"]).ends_with(0);
+    assert_eq!(project.target.lines(TOGETHER), Vec::<String>::new());
+}
+
+#[test]
+fn all_sessions_read_one_snapshot_of_the_source() {
+    let project = family("before");
+    project.source.record_statements();
+    project.runner(&["run", "--writers", "2"]).ends_with(0);
+    let statements = project.source.statements();
+    let shared = statements
+        .iter()
+        .filter(|s| s.contains("set transaction snapshot"))
+        .count();
+    assert!(shared > 0, "{statements:#?}");
+    let begun = statements
+        .iter()
+        .filter(|s| s.contains("isolation level repeatable read"))
+        .count();
+    assert_eq!(begun, shared + 1, "one lends its view, all others share it");
+    assert_eq!(
+        project
+            .target
+            .one("select count(distinct snapshot) from runner.segment"),
+        "1"
+    );
+}
+
+#[test]
+fn the_others_stop_when_one_breaks_and_the_same_command_goes_on() {
+    let project = family("before");
+    let refuse = "create or replace function slowly_ben() returns trigger language plpgsql as $$
+         begin if new.legacy_id > 30 then raise exception 'no' using errcode = '42501'; end if; return new; end $$";
+    project.target.exec(refuse);
+    let few = ["run", "--writers", "2", "--batch-rows", "7"];
+    project.runner(&few).ends_with(1).says("no");
+    assert_eq!(
+        project.target.one("select status from runner.run"),
+        "failed"
+    );
+    let rows = |table: &str| project.target.one(&format!("select count(*) from {table}"));
+    assert_eq!(rows("ben"), "28");
+    assert_ne!(rows("ann"), "60", "it went on although the run had failed");
+    assert_eq!(rows("common"), "0");
+    project.target.exec("create or replace function slowly_ben() returns trigger language plpgsql as $$ begin return new; end $$");
+    project.runner(&few).ends_with(0);
+    for table in ["ann", "ben", "ann_child", "ben_child", "common"] {
+        assert_eq!(rows(table), "60", "{table}");
+    }
+    project.runner(&["verify"]).ends_with(0);
+}
+
+#[test]
+fn nine_tables_come_out_the_same_whatever_the_number_at_the_same_time() {
+    let project = Project::demo("0.02", Engine::Postgres);
+    let run = |writers: &str| {
+        let project = project.towards(project.target.copy());
+        project.runner(&["run", "--writers", writers]).ends_with(3);
+        let account = project.target.lines(
+            "select rule, sum(base), sum(read), sum(inserted), sum(skipped), sum(rejected) from runner.chunk group by 1 order by 1",
+        );
+        let together = project.target.lines(TOGETHER).len();
+        (together, account, result(&project.target))
+    };
+    let (in_turn, account, rows) = run("1");
+    let (at_once, other_account, other_rows) = run("4");
+    assert_eq!(in_turn, 0);
+    assert!(at_once > 2, "{at_once}");
+    assert_eq!(account, other_account);
+    assert_same(&other_rows, &rows);
+}
