@@ -221,6 +221,7 @@ pub async fn run(
     let namespace = claim::namespace(config, state, &mut target, exists).await?;
     let mut steps = Vec::new();
     let mut findings = all.problems.clone();
+    target.ask_once(true);
     // the snapshot comes later: inside its transaction, one refused question would end all others
     for rule in &rules {
         if rule.has.run {
@@ -258,6 +259,7 @@ pub async fn run(
     for finding in unfilled(&rules, &rules, &all.rules, &mut target).await? {
         watcher.event(Event::Message(&finding.line()));
     }
+    target.ask_once(false);
     let chunk_rows = chunk::rows(options.batch_rows, target.engine());
     let mut world = World {
         config,

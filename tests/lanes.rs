@@ -157,3 +157,30 @@ fn nine_tables_come_out_the_same_whatever_the_number_at_the_same_time() {
     assert_eq!(account, other_account);
     assert_same(&other_rows, &rows);
 }
+
+#[test]
+fn a_run_takes_no_more_connections_than_it_may() {
+    for (most, lanes) in [("4", 1), ("6", 1), ("7", 2)] {
+        let project = family("before");
+        project.target.record_statements();
+        let output = project.runner(&["run", "--writers", "2", "--connections", most]);
+        output.ends_with(0);
+        let statements = project.target.statements();
+        let sessions = statements
+            .iter()
+            .filter(|s| s.starts_with("set statement_timeout"))
+            .count();
+        // one is left when it is too few for another table
+        let expected = if most == "6" {
+            5
+        } else {
+            most.parse().unwrap()
+        };
+        assert_eq!(sessions, expected, "--connections {most}");
+        let together = project.target.lines(TOGETHER);
+        assert_eq!(together.is_empty(), lanes == 1, "{most}: {together:?}");
+        if most == "4" {
+            output.says("1 instead of 2 writers");
+        }
+    }
+}

@@ -108,8 +108,8 @@ pub async fn visibility(session: &mut Session, name: &TableName) -> Result<Visib
                and p.polcmd in ({commands}) and {test} <> 'true' and {applies})"
         )
     };
-    let rows = session
-        .query(&format!(
+    let [rows] = session
+        .once([format!(
             "select row_security_active(c.oid), {}, {} from pg_class c where c.oid = to_regclass({})",
             open("'*', 'r'", "pg_get_expr(p.polqual, p.polrelid)"),
             open(
@@ -117,7 +117,7 @@ pub async fn visibility(session: &mut Session, name: &TableName) -> Result<Visib
                 "pg_get_expr(coalesce(p.polwithcheck, p.polqual), p.polrelid)"
             ),
             literal(engine, &name.sql(engine))?
-        ))
+        )])
         .await?;
     if rows.is_empty() {
         return Ok(Visibility::default());

@@ -32,7 +32,7 @@ pub(super) async fn table(
     ];
     // five round trips for each of a rule's tables were half a minute of a run 100 ms away
     let [head, column_rows, index_rows, constraint_rows, trigger_rows] =
-        session.queries(questions).await?;
+        session.once(questions).await?;
     if head.is_empty() {
         return Ok(None);
     }

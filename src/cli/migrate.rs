@@ -63,6 +63,9 @@ pub(super) struct How {
     /// Connections that write at the same time [default: one per core, 2 to 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) writers: Option<u16>,
+    /// Connections to the target, at most [default: as many as there is room for]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(4..=256))]
+    pub(super) connections: Option<u16>,
     /// Source rows per chunk [default: 10000, into SQLite 20000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(super) batch_rows: Option<u64>,
@@ -118,6 +121,7 @@ pub(super) async fn migrate(
         writers: how
             .writers
             .map_or(cores.clamp(WRITERS_MIN, WRITERS_MAX), usize::from),
+        connections: how.connections.map(i64::from),
         batch_rows: how.batch_rows.or(config.batch_rows),
         profile: how.profile,
         retry: how

@@ -83,21 +83,18 @@ pub(super) async fn open(url: &DatabaseUrl, role: Role) -> Result<PgConnection, 
         // what a transaction that writes needs it sets for itself (`begin.rs`)
         Role::TargetWriter => "",
     };
-    sqlx::raw_sql(AssertSqlSafe(format!("{SETTINGS}; {more}")))
-        .execute(&mut connection)
-        .await?;
-    // limits that not every version knows
-    let mut more = "select set_config(name, '0', false) from pg_settings \
-         where name in ('transaction_timeout', 'idle_session_timeout')"
-        .to_owned();
-    more += if role == Role::Source {
+    let place = if role == Role::Source {
         // such a database holds whatever bytes came: converted, one that is no UTF-8 would fail the whole page
-        "; select set_config('client_encoding', 'SQL_ASCII', false) where current_setting('server_encoding') = 'SQL_ASCII'"
+        "select set_config('client_encoding', 'SQL_ASCII', false) where current_setting('server_encoding') = 'SQL_ASCII'"
     } else {
         // what a name without schema means must not depend on the role's own search path
-        "; select set_config('search_path', 'public, ' || current_setting('search_path'), false)"
+        "select set_config('search_path', 'public, ' || current_setting('search_path'), false)"
     };
-    sqlx::raw_sql(AssertSqlSafe(more))
+    // limits that not every version knows
+    let limits = "select set_config(name, '0', false) from pg_settings \
+         where name in ('transaction_timeout', 'idle_session_timeout')";
+    let settings = format!("{SETTINGS}; {more}; {limits}; {place}");
+    sqlx::raw_sql(AssertSqlSafe(settings))
         .execute(&mut connection)
         .await?;
     Ok(connection)

@@ -1,6 +1,7 @@
 //! One connection, whatever the engine: every wait has a limit, and a connection whose state is
 //! unknown is never asked again.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct Session {
     busy: bool,
     /// The server's process.
     backend: Option<i32>,
+    /// What was answered to questions that are asked once, while that holds.
+    answered: Option<HashMap<String, Vec<Rows>>>,
     _seat: Seat,
 }
 
@@ -121,6 +124,7 @@ impl Session {
             limit,
             busy: false,
             backend: None,
+            answered: None,
         };
         if session.engine() == Engine::Postgres {
             let told = session
@@ -197,15 +201,46 @@ impl Session {
         guarded!(self, sql, c => postgres::query(c, sql), sqlite::query(c, sql))
     }
 
-    /// The rows of each of these Postgres statements, in one round trip.
+    /// The rows of each of these statements, in one round trip.
     pub(crate) async fn queries<const N: usize>(
         &mut self,
         sql: [String; N],
     ) -> Result<[Rows; N], DbError> {
-        let joined = sql.join(";\n");
-        let all = guarded!(self, &joined, c => postgres::queries(c, &joined), none(c))?;
+        let all = if self.engine() == Engine::Sqlite {
+            let mut all = Vec::with_capacity(N);
+            for one in &sql {
+                all.push(self.query(one).await?);
+            }
+            all
+        } else {
+            let joined = sql.join(";\n");
+            guarded!(self, &joined, c => postgres::queries(c, &joined), none(c))?
+        };
         all.try_into()
             .map_err(|_| lost("an answer to several questions is incomplete", self.scene()))
+    }
+
+    /// As [`Self::queries`]; while [`Self::ask_once`] holds, what was answered before is not asked again.
+    pub(crate) async fn once<const N: usize>(
+        &mut self,
+        sql: [String; N],
+    ) -> Result<[Rows; N], DbError> {
+        let asked = sql.join(";\n");
+        let known = self.answered.as_ref().and_then(|known| known.get(&asked));
+        if let Some(Ok(known)) = known.map(|rows| rows.clone().try_into()) {
+            return Ok(known);
+        }
+        let rows = self.queries(sql).await?;
+        if let Some(known) = &mut self.answered {
+            known.insert(asked, rows.to_vec());
+        }
+        Ok(rows)
+    }
+
+    /// Whether [`Self::once`] means it: a run that is being prepared needs the shape of the same table at every step,
+    /// and to the target it may be far. What was answered before is forgotten.
+    pub(crate) fn ask_once(&mut self, once: bool) {
+        self.answered = once.then(HashMap::new);
     }
 
     /// Runs one or more statements separated by `;`. Returns the rows affected by the last one.

@@ -51,9 +51,12 @@ pub(super) async fn open(world: &mut World<'_>) -> Result<Sessions, RunError> {
             lanes: 1,
         });
     }
-    let free = room(&mut world.target).await;
+    let free = match (room(&mut world.target).await, world.options.connections) {
+        (Some(free), Some(most)) => Some(free.min(most)),
+        (free, most) => free.or(most),
+    };
     let known = match free {
-        // two more of the run's own, one for others
+        // two more of the run's own, one for others; of those that were allowed, the one that reads is there
         Some(free) => usize::try_from(free - 3).unwrap_or(0).clamp(1, asked),
         // a server that does not say decides by itself, when the writers connect
         None => asked,
@@ -83,7 +86,7 @@ pub(super) async fn open(world: &mut World<'_>) -> Result<Sessions, RunError> {
     };
     if writers < asked {
         world.watcher.event(Event::Message(&format!(
-            "the target has no room for more connections: {writers} instead of {asked} writers"
+            "there is no room for more connections to the target: {writers} instead of {asked} writers"
         )));
     }
     // each table beside the first reads by one more and keeps its account by another

@@ -24,6 +24,8 @@ pub struct Options {
     pub accept_rule_change: bool,
     /// Connections that commit.
     pub writers: usize,
+    /// Connections to the target, at most; `None`: as many as there is room for.
+    pub connections: Option<i64>,
     /// Base rows per chunk; `None`: as many as suit the target.
     pub batch_rows: Option<u64>,
     /// Measure where the time goes.

@@ -47,20 +47,14 @@ impl World<'_> {
         let texts = serde_json::json!(texts).to_string();
         begin(writer, state, (self.run, self.epoch)).await?;
         let f = &rule.fingerprints;
-        writer
-            .execute(&state.rule_sql(&rule.name, &f.transform, &f.gate, &texts)?)
-            .await?;
+        let mut first = vec![state.rule_sql(&rule.name, &f.transform, &f.gate, &texts)?];
         if forget {
-            let kept = state.image_quarantine_sql(segment.run, 0, &rule.name, None)?;
-            writer.execute(&kept).await?;
-            writer
-                .execute(&state.forget_quarantine_sql(&rule.name)?)
-                .await?;
+            first.push(state.image_quarantine_sql(segment.run, 0, &rule.name, None)?);
+            first.push(state.forget_quarantine_sql(&rule.name)?);
         } else if segment.accounted {
-            writer
-                .execute(&state.lapse_sql(&rule.name, &f.transform)?)
-                .await?;
+            first.push(state.lapse_sql(&rule.name, &f.transform)?);
         }
+        writer.execute(&first.join(";")).await?;
         state.open_segment(writer, segment).await?;
         self.track(segment).await?;
         point("segment.begin")?;
@@ -78,10 +72,11 @@ impl World<'_> {
             return Ok(());
         };
         begin(writer, state, (self.run, self.epoch)).await?;
-        state.close_segment(writer, segment.id).await?;
+        let mut last = vec![state.close_segment_sql(segment.id)];
         if let Some(line) = self.control.line.take() {
-            writer.execute(&line.complete_sql(state, segment)?).await?;
+            last.push(line.complete_sql(state, segment)?);
         }
+        writer.execute(&last.join(";")).await?;
         point("segment.close")?;
         writer.execute("commit").await?;
         Ok(())

@@ -305,7 +305,7 @@ impl World<'_> {
             )?);
         }
         writer.execute(&sql).await?;
-        state.close_segment(writer, segment.id).await?;
+        writer.execute(&state.close_segment_sql(segment.id)).await?;
         point("undo.close")?;
         writer.execute("commit").await?;
         Ok(())

@@ -56,8 +56,8 @@ pub async fn unfilled(
 
 async fn empty(table: &str, target: &mut Session) -> Result<bool, DbError> {
     let name = TableName::parse(table).sql(target.engine());
-    let rows = target
-        .query(&format!("select 1 from {name} limit 1"))
+    let [rows] = target
+        .once([format!("select 1 from {name} limit 1")])
         .await?;
     Ok(rows.is_empty())
 }

@@ -48,6 +48,7 @@ impl Talk {
             restart: false,
             accept_rule_change: false,
             writers: WRITERS,
+            connections: None,
             batch_rows: self.config.batch_rows,
             profile: false,
             retry: Some(vec![rule.name.clone()]),

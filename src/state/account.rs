@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
+use super::undone::open_undo;
 use crate::db::Session;
+use crate::row::Rows;
 use crate::state::{Counts, Kind, State, StateError, number, text};
 
 /// How often each code occurred, per verdict.
@@ -232,35 +234,45 @@ impl State {
             gate_fp: newest.gate_fp.clone(),
             ..Account::default()
         };
-        // half taken back is not done, whatever the rest says
-        account.done &= self.open_undo(session, rule).await?.is_none();
-        self.add_up(session, rule, &mut account).await?;
-        (account.undecided, account.accepted) = self.open_and_accepted(session, rule).await?;
-        Ok(account)
-    }
-
-    async fn add_up(
-        self,
-        session: &mut Session,
-        rule: &str,
-        account: &mut Account,
-    ) -> Result<(), StateError> {
         let which = format!(
-            "from {} c where rule = {} and pass = {} and {}",
+            "from {} c where rule = {} and pass = {pass} and {}",
             self.table("chunk"),
             self.text(rule)?,
-            account.pass,
             self.live_chunk("c")
         );
-        let sums = session
-            .query(&format!(
-                "select count(*), sum(base), sum(filtered), sum(read), sum(inserted), sum(updated), sum(unchanged), sum(skipped), sum(rejected), \
-                 sum(target_rows), sum(kept), sum(micros), max(committed_at) {which}"
-            ))
+        // all at once: a run asks three times for each table, and its target may be far away
+        let [undo, sums, codes, last, held] = session
+            .queries([
+                self.open_undo_sql(rule)?,
+                format!(
+                    "select count(*), sum(base), sum(filtered), sum(read), sum(inserted), sum(updated), sum(unchanged), sum(skipped), sum(rejected), \
+                     sum(target_rows), sum(kept), sum(micros), max(committed_at) {which}"
+                ),
+                format!("select codes, count(*) {which} and codes <> '{{}}' group by codes"),
+                format!(
+                    "select hi {which} and kind in ('pass', 'procedure') order by no desc, id desc limit 1"
+                ),
+                self.open_and_accepted_sql(rule)?,
+            ])
             .await?;
-        let sum = |column| number(&sums, 0, column);
-        account.chunks = sum(0)?;
-        account.counts = Counts {
+        // half taken back is not done, whatever the rest says
+        account.done &= open_undo(&undo)?.is_none();
+        account.add_up(&sums, &codes)?;
+        if !last.is_empty() {
+            account.checkpoint = text(&last, 0, 0)?.unwrap_or_default();
+        }
+        account.undecided = number(&held, 0, 0)?;
+        account.accepted = number(&held, 0, 1)?;
+        Ok(account)
+    }
+}
+
+impl Account {
+    /// Takes over what the ledger adds up to.
+    fn add_up(&mut self, sums: &Rows, codes: &Rows) -> Result<(), StateError> {
+        let sum = |column| number(sums, 0, column);
+        self.chunks = sum(0)?;
+        self.counts = Counts {
             base: sum(1)?,
             filtered: sum(2)?,
             read: sum(3)?,
@@ -272,30 +284,16 @@ impl State {
             target_rows: sum(9)?,
             kept: sum(10)?,
         };
-        account.micros = sum(11)?;
-        account.last_commit = text(&sums, 0, 12)?.unwrap_or_default();
-        let codes = session
-            .query(&format!(
-                "select codes, count(*) {which} and codes <> '{{}}' group by codes"
-            ))
-            .await?;
+        self.micros = sum(11)?;
+        self.last_commit = text(sums, 0, 12)?.unwrap_or_default();
         for row in 0..codes.len() {
-            let one: CodeCounts = serde_json::from_str(&text(&codes, row, 0)?.unwrap_or_default())
-                .map_err(|_| StateError::Damaged("a chunk's codes do not read back".into()))?;
-            for _ in 0..number(&codes, row, 1)? {
-                account.codes.add(&one);
+            let one: CodeCounts =
+                serde_json::from_str(&text(codes, row, 0)?.unwrap_or_default())
+                    .map_err(|_| StateError::Damaged("a chunk's codes do not read back".into()))?;
+            for _ in 0..number(codes, row, 1)? {
+                self.codes.add(&one);
             }
         }
-        let last = session
-            .query(&format!(
-                "select hi {which} and kind in ('pass', 'procedure') order by no desc, id desc limit 1"
-            ))
-            .await?;
-        account.checkpoint = if last.is_empty() {
-            String::new()
-        } else {
-            text(&last, 0, 0)?.unwrap_or_default()
-        };
         Ok(())
     }
 }

@@ -246,13 +246,17 @@ impl State {
         session: &mut Session,
         rule: &str,
     ) -> Result<(i64, i64), StateError> {
-        let sql = format!(
+        let rows = session.query(&self.open_and_accepted_sql(rule)?).await?;
+        Ok((number(&rows, 0, 0)?, number(&rows, 0, 1)?))
+    }
+
+    /// Selects the numbers of open and of accepted rows.
+    pub(super) fn open_and_accepted_sql(self, rule: &str) -> Result<String, StateError> {
+        Ok(format!(
             "select coalesce(sum(case when status = 'open' then 1 else 0 end), 0), coalesce(sum(case when status = 'accepted' then 1 else 0 end), 0) \
              from {} where rule = {}",
             self.table("quarantine"),
             self.text(rule)?
-        );
-        let rows = session.query(&sql).await?;
-        Ok((number(&rows, 0, 0)?, number(&rows, 0, 1)?))
+        ))
     }
 }

@@ -77,44 +77,36 @@ impl State {
         session: &mut Session,
         record: &mut SegmentRecord,
     ) -> Result<(), StateError> {
-        let t = self.table("segment");
-        let last = session
-            .query(&format!("select coalesce(max(id), 0) from {t}"))
-            .await?;
-        record.id = number(&last, 0, 0)? + 1;
         let r = &*record;
-        session
-            .execute(&format!(
-                "insert into {t} (id, run_id, rule, target, pass, kind, accounted, snapshot, source_time, base, read_rows, transform_fp, gate_fp, \
-                 opened_at) values ({}, {}, {}, {}, {}, '{}', {}, {}, {}, {}, {}, '{}', '{}', {})",
-                r.id,
-                r.run,
-                self.text(&r.rule)?,
-                self.text(&r.target)?,
-                r.pass,
-                r.kind.word(),
-                i32::from(r.accounted),
-                self.text(&r.snapshot)?,
-                self.text(&r.source_time)?,
-                r.base,
-                r.read,
-                r.transform_fp,
-                r.gate_fp,
-                self.now(),
-            ))
-            .await?;
+        let sql = format!(
+            "insert into {t} (id, run_id, rule, target, pass, kind, accounted, snapshot, source_time, base, read_rows, transform_fp, gate_fp, \
+             opened_at) select coalesce(max(id), 0) + 1, {}, {}, {}, {}, '{}', {}, {}, {}, {}, {}, '{}', '{}', {} from {t} returning id",
+            r.run,
+            self.text(&r.rule)?,
+            self.text(&r.target)?,
+            r.pass,
+            r.kind.word(),
+            i32::from(r.accounted),
+            self.text(&r.snapshot)?,
+            self.text(&r.source_time)?,
+            r.base,
+            r.read,
+            r.transform_fp,
+            r.gate_fp,
+            self.now(),
+            t = self.table("segment"),
+        );
+        record.id = number(&session.query(&sql).await?, 0, 0)?;
         Ok(())
     }
 
-    /// Marks a segment as read to its end.
-    pub async fn close_segment(self, session: &mut Session, id: i64) -> Result<(), StateError> {
-        let sql = format!(
+    /// A statement that marks a segment as read to its end.
+    pub fn close_segment_sql(self, id: i64) -> String {
+        format!(
             "update {} set complete = 1, closed_at = {} where id = {id}",
             self.table("segment"),
             self.now()
-        );
-        session.execute(&sql).await?;
-        Ok(())
+        )
     }
 
     /// The segments of a rule that count, oldest first; those that were taken back do not.

@@ -7,7 +7,7 @@
 use uuid::Uuid;
 
 use crate::db::Session;
-use crate::row::Key;
+use crate::row::{Key, Rows};
 use crate::state::{CodeCounts, Counts, Manifest, Span, State, StateError, Stated, number, text};
 
 /// A run that is over, or was killed.
@@ -151,18 +151,16 @@ impl State {
         session: &mut Session,
         rule: &str,
     ) -> Result<Option<i64>, StateError> {
+        let rows = session.query(&self.open_undo_sql(rule)?).await?;
+        open_undo(&rows)
+    }
+
+    /// Selects the label of an unfinished undo of this rule.
+    pub(super) fn open_undo_sql(self, rule: &str) -> Result<String, StateError> {
         let (segment, rule) = (self.table("segment"), self.text(rule)?);
-        let sql = format!(
+        Ok(format!(
             "select snapshot from {segment} where kind = 'undo' and complete = 0 and id = (select max(id) from {segment} where rule = {rule})"
-        );
-        let rows = session.query(&sql).await?;
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        let snapshot = text(&rows, 0, 0)?.unwrap_or_default();
-        Ok(snapshot
-            .strip_prefix("run ")
-            .and_then(|run| run.parse().ok()))
+        ))
     }
 
     /// The lines of a run that still stand, the last one first.
@@ -355,4 +353,15 @@ impl State {
         }
         Ok(Some(all))
     }
+}
+
+/// The run that the label of [`State::open_undo_sql`] names.
+pub(super) fn open_undo(rows: &Rows) -> Result<Option<i64>, StateError> {
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let snapshot = text(rows, 0, 0)?.unwrap_or_default();
+    Ok(snapshot
+        .strip_prefix("run ")
+        .and_then(|run| run.parse().ok()))
 }
