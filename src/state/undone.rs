@@ -45,6 +45,8 @@ pub struct Part {
 pub struct UndoLine {
     /// Its chunk.
     pub chunk: i64,
+    /// The segment that it belongs to.
+    pub segment: i64,
     /// The pass that it belongs to.
     pub pass: i64,
     /// It took rows out that nothing derived any more.
@@ -174,7 +176,7 @@ impl State {
         let sql = format!(
             "select c.id, c.no, c.accounted, c.base, c.filtered, c.read, c.inserted, c.updated, c.unchanged, c.skipped, c.rejected, \
              c.target_rows, c.kept, c.codes, (select max(length(u.hi)) from {chunk} u where u.rule = c.rule and u.pass = c.pass \
-             and u.no = c.no and u.kind = 'undoing' and u.lo = '[\"' || c.id || '\"]'), c.pass, c.kind from {chunk} c where c.run_id = {run} \
+             and u.no = c.no and u.kind = 'undoing' and u.lo = '[\"' || c.id || '\"]'), c.pass, c.kind, c.segment_id from {chunk} c where c.run_id = {run} \
              and c.rule = {} and {} order by c.id desc",
             self.text(rule)?,
             self.standing_chunk("c")
@@ -186,6 +188,7 @@ impl State {
             let codes = text(&rows, row, 13)?.unwrap_or_default();
             let mut line = UndoLine {
                 chunk: get(0)?,
+                segment: get(17)?,
                 pass: get(15)?,
                 withdrawn: text(&rows, row, 16)?.as_deref() == Some("withdrawn"),
                 no: get(1)?,

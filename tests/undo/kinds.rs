@@ -51,6 +51,37 @@ fn rows_that_refer_to_one_another_go_together() {
 }
 
 #[test]
+fn they_go_together_although_another_table_was_worked_on_at_the_same_time() {
+    let project = nodes(Engine::Postgres);
+    project.source.exec(
+        "create table aside(id integer primary key); insert into aside select generate_series(1, 40)",
+    );
+    project.target.exec(
+        "create table asides(id uuid primary key, legacy_id integer unique);
+         create function slowly() returns trigger language plpgsql as $$ begin perform pg_sleep(0.02); return new; end $$;
+         create trigger slow before insert on nodes for each row execute function slowly();
+         create trigger slow before insert on asides for each row execute function slowly()",
+    );
+    project.rule(
+        "asides",
+        "const RULE = #{ base: \"aside\", key: \"id\", target: \"asides\", legacy: \"legacy_id\", effects: [\"slow\"] };
+fn transform(row) { #{} }
+",
+    );
+    project.edit("rules/nodes.rhai", "stop:", "effects: [\"slow\"], stop:");
+    let run = ["run", "--batch-rows", "2", "--writers", "2"];
+    project.runner(&run).ends_with(3);
+    let between = "select count(*) > 0 from runner.chunk a, runner.chunk n where a.rule = 'asides' and n.rule = 'nodes' \
+         and a.id > n.id and a.id < (select max(id) from runner.chunk where rule = 'nodes')";
+    assert_eq!(project.target.one(between), "t", "they took turns");
+    project
+        .runner(&["undo", "1"])
+        .ends_with(0)
+        .never_says("kept,");
+    assert_eq!(dump(&project.target, &[]), Vec::<String>::new());
+}
+
+#[test]
 fn a_row_that_stays_holds_its_forebears() {
     let project = nodes(Engine::Postgres);
     project.runner(&["run", "--batch-rows", "2"]).ends_with(3);

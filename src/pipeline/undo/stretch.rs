@@ -1,13 +1,16 @@
 //! The order of an undo: the ledger backwards. What a sync took out of a parent's table has to be there again
 //! before the rows that referred to it are as they were.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use super::World;
 use crate::commit::{CommitError, Portion, TakenBack, Undoing};
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{Event, RunError, chunk};
 use crate::state::UndoLine;
 
-/// Lines of one table that nothing of another table lies between.
+/// Lines of one table that belong together.
 pub(super) struct Stretch<'a> {
     /// Which table.
     pub(super) part: usize,
@@ -15,22 +18,27 @@ pub(super) struct Stretch<'a> {
     pub(super) lines: Vec<&'a UndoLine>,
 }
 
-/// All lines, the newest one first; by table and, as they are different work, apart by what they did.
+/// All lines, the newest one first; by table and, as they are different work, apart by what they did. Between the
+/// lines of one segment those of a table can lie that was worked on at the same time: the two have nothing to do
+/// with one another, so the segment that ended last goes first, as a whole.
 pub(super) fn stretches(lines: &[Vec<UndoLine>]) -> Vec<Stretch<'_>> {
-    let mut all: Vec<(usize, &UndoLine)> = Vec::new();
+    let mut stretches: BTreeMap<(usize, i64, bool), Vec<&UndoLine>> = BTreeMap::new();
     for (part, lines) in lines.iter().enumerate() {
-        all.extend(lines.iter().map(|line| (part, line)));
+        for line in lines {
+            let stretch = (part, line.segment, line.withdrawn);
+            stretches.entry(stretch).or_default().push(line);
+        }
     }
-    all.sort_by_key(|(_, line)| std::cmp::Reverse(line.chunk));
-    let same = |a: &(usize, &UndoLine), b: &(usize, &UndoLine)| {
-        a.0 == b.0 && a.1.withdrawn == b.1.withdrawn
-    };
-    all.chunk_by(same)
-        .map(|lines| Stretch {
-            part: lines[0].0,
-            lines: lines.iter().map(|(_, line)| *line).collect(),
+    let newest_first = |lines: &mut Vec<&UndoLine>| lines.sort_by_key(|line| Reverse(line.chunk));
+    let mut stretches: Vec<Stretch<'_>> = stretches
+        .into_iter()
+        .map(|((part, ..), mut lines)| {
+            newest_first(&mut lines);
+            Stretch { part, lines }
         })
-        .collect()
+        .collect();
+    stretches.sort_by_key(|stretch| Reverse(stretch.lines[0].chunk));
+    stretches
 }
 
 /// The lines of a stretch; false when somebody asked to stop.
