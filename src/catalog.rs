@@ -3,18 +3,22 @@
 mod accounts;
 mod defaults;
 mod effects;
+mod footprint;
 mod postgres;
 mod referrers;
 mod shape;
 mod sqlite;
 mod sqlite_checks;
+mod words;
 
 use std::collections::HashSet;
 
 pub use accounts::{AuthUsers, auth_users, may_enter};
 pub use effects::{TriggerCode, Visibility, publications, trigger_code, visibility};
+pub use footprint::{Footprint, footprints};
 pub use referrers::referrers;
 pub use shape::{Check, Column, DefaultValue, ForeignKey, Rights, Table, Trigger, Unique};
+pub use words::{Word, words};
 
 use crate::db::{DbError, Engine, ErrorKind, Session, TableName};
 use crate::row::Rows;

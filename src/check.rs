@@ -6,7 +6,6 @@ mod checks;
 mod hazards;
 mod keys;
 mod server;
-mod sql_words;
 mod triggers;
 #[cfg(test)]
 mod triggers_tests;

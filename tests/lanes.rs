@@ -90,6 +90,53 @@ fn a_trigger_that_may_write_anywhere_keeps_its_table_alone() {
     assert_eq!(project.target.lines(TOGETHER), Vec::<String>::new());
 }
 
+/// Whether `ann` and `ben` were open at the same time, after a change of the target and one of ben's rule.
+fn side_by_side(change: &str, rule: (&str, &str)) -> bool {
+    let project = family("before");
+    project.target.exec(change);
+    project.edit("rules/ben.rhai", rule.0, rule.1);
+    project.runner(&["run", "--writers", "2"]).ends_with(0);
+    let together = project.target.lines(TOGETHER);
+    assert!(!together.is_empty(), "the children have nothing in common");
+    together.contains(&"ann|ben".to_owned())
+}
+
+#[test]
+fn what_may_depend_on_another_table_waits_for_it() {
+    const SAME: (&str, &str) = ("ids: #{", "ids: #{");
+    const COUNT: &str =
+        "create function anns() returns bigint language sql as 'select count(*) from ann'";
+    let effect = |body: &str| {
+        format!(
+            "{COUNT}; create or replace function slowly_ben() returns trigger language plpgsql as $$ begin {body} return new; end $$"
+        )
+    };
+    let looks_up = |table: &str| {
+        format!(
+            "lookups: #{{ other: #{{ db: \"target\", from: \"{table}\", by: \"legacy_id\", keys: [\"id\"], \
+             take: [\"legacy_id\"], order: [\"legacy_id\"] }} }}, ids: #{{"
+        )
+    };
+    let quiet = effect("new.legacy_id := new.legacy_id; perform pg_sleep(0.005);");
+    assert!(side_by_side(&quiet, SAME), "it only changes its own row");
+    assert!(!side_by_side(&effect("perform anns();"), SAME), "a trigger");
+    assert!(
+        !side_by_side(
+            &format!("{COUNT}; alter table ben add n bigint default anns()"),
+            SAME
+        ),
+        "a default"
+    );
+    let view = "create view people as select * from ann";
+    assert!(!side_by_side(view, (SAME.0, &looks_up("people"))), "a view");
+    let whole = "create table whole(like ann) partition by range (legacy_id);
+         alter table whole attach partition ann for values from (0) to (1000)";
+    assert!(
+        !side_by_side(whole, (SAME.0, &looks_up("whole"))),
+        "what ann is a part of"
+    );
+}
+
 #[test]
 fn all_sessions_read_one_snapshot_of_the_source() {
     let project = family("before");

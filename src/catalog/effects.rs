@@ -30,6 +30,14 @@ pub struct Visibility {
     pub active: bool,
 }
 
+/// From the functions of `code c` to those that they call: one that a function names, followed by a bracket, is taken
+/// for called.
+pub(super) const CALLS: &str = "join pg_proc f on f.oid = c.function \
+     join pg_proc p on p.oid <> f.oid and p.pronamespace not in \
+     (select oid from pg_namespace where nspname in ('pg_catalog', 'information_schema')) \
+     and position(p.proname in f.prosrc) > 0 \
+     and f.prosrc ~ ('\\m' || regexp_replace(p.proname, '([^[:alnum:]_])', '\\\\\\1', 'g') || '\"?\\s*\\(')";
+
 /// The code behind each enabled trigger of a table, one entry per function.
 pub async fn trigger_code(
     session: &mut Session,
@@ -42,17 +50,12 @@ pub async fn trigger_code(
              and tbl_name = {} collate nocase order by name",
             literal(engine, &name.flat())?
         ),
-        // a function that another one names, followed by a bracket, is taken for called
         Engine::Postgres => format!(
             "with recursive code(trigger, args, function, depth) as ( \
                select t.tgname::text, replace(encode(t.tgargs, 'escape'), '\\000', e'\\n'), t.tgfoid::oid, 0 from pg_trigger t \
                where t.tgrelid = to_regclass({0}) and not t.tgisinternal and t.tgenabled in ('O', 'A') \
                union \
-               select c.trigger, c.args, p.oid, c.depth + 1 from code c join pg_proc f on f.oid = c.function \
-               join pg_proc p on p.oid <> f.oid and p.pronamespace not in \
-                 (select oid from pg_namespace where nspname in ('pg_catalog', 'information_schema')) \
-                 and position(p.proname in f.prosrc) > 0 \
-                 and f.prosrc ~ ('\\m' || regexp_replace(p.proname, '([^[:alnum:]_])', '\\\\\\1', 'g') || '\"?\\s*\\(') \
+               select c.trigger, c.args, p.oid, c.depth + 1 from code c {CALLS} \
                where c.depth < 4) \
              select distinct c.trigger, n.nspname || '.' || p.proname, l.lanname, p.prosrc, c.args \
              from code c join pg_proc p on p.oid = c.function join pg_namespace n on n.oid = p.pronamespace \

@@ -1,7 +1,7 @@
 //! Triggers on new accounts that get in the way of a rule that makes some.
 
-use super::sql_words::{Word, words};
 use crate::catalog;
+use crate::catalog::{Word, words};
 use crate::db::{DbError, Engine, Session, TableName};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::rule::{Auth, Rule};

@@ -1,7 +1,7 @@
 //! Literals that a CHECK of the target refuses: the target itself is asked.
 
-use super::sql_words::{Word, words};
 use crate::catalog::Table;
+use crate::catalog::{Word, words};
 use crate::db::{DbError, Session, ident, literal};
 use crate::diagnostic::Diagnostic;
 use crate::script::Written;

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::sql_words::{Word, words};
 use crate::catalog::{Trigger, TriggerCode};
+use crate::catalog::{Word, words};
 
 /// What one trigger does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

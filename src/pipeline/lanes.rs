@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 
 use super::{Known, Outcome, RuleOutcome, RunError, Stop, Work, World, connections, procedure};
 use super::{retry, sync, table, tracking};
-use crate::db::Engine;
-use crate::plan::Reach;
+use crate::db::{Engine, Session};
+use crate::plan::{Reach, Step};
 
 /// Takes all tables as far as they go.
 pub(super) async fn run(
@@ -22,11 +22,14 @@ pub(super) async fn run(
     works: Vec<Work>,
     outcome: &mut Outcome,
 ) -> Result<(), RunError> {
-    let line = Line::new(works, world.stop);
-    let lanes = match line.at_once() {
-        one @ (0 | 1) => one,
-        some => some.min(lanes(world)),
+    let most = lanes(world);
+    let reaches = if most > 1 && works.len() > 1 {
+        reaches(&works, &mut world.target).await?
+    } else {
+        works.iter().map(|_| Reach::anywhere()).collect()
     };
+    let line = Line::new(works, &reaches, world.stop);
+    let lanes = line.at_once().min(most);
     let others = (1..lanes).map(|_| beside(open(world), &line));
     let others = others.collect::<Vec<_>>();
     let (first, others) = tokio::join!(lane(world, &line), join_all(others));
@@ -58,6 +61,21 @@ fn lanes(world: &World<'_>) -> usize {
     let in_turn = o.dry_run || o.retry.is_some() || o.sync.is_some();
     let alone = in_turn || world.engine() == Engine::Sqlite || world.snapshot.lent.is_none();
     if alone { 1 } else { world.lanes }
+}
+
+/// What each has to do with.
+async fn reaches(works: &[Work], target: &mut Session) -> Result<Vec<Reach>, RunError> {
+    let steps = works.iter().filter_map(|work| match work {
+        Work::Step(step) => Some(&**step),
+        Work::Job(_) => None,
+    });
+    let steps: Vec<&Step> = steps.collect();
+    let mut reaches = Reach::of(&steps, target).await?.into_iter();
+    let of = |work: &Work| match work {
+        Work::Step(_) => reaches.next().unwrap_or_else(Reach::anywhere),
+        Work::Job(_) => Reach::anywhere(),
+    };
+    Ok(works.iter().map(of).collect())
 }
 
 /// Opens what another lane needs, once it is polled; `None` when there is no room.
@@ -161,14 +179,7 @@ struct Taken {
 }
 
 impl<'a> Line<'a> {
-    fn new(works: Vec<Work>, stop: &'a Stop) -> Self {
-        let reaches: Vec<Reach> = works
-            .iter()
-            .map(|work| match work {
-                Work::Step(one) => Reach::of(one),
-                Work::Job(_) => Reach::anywhere(),
-            })
-            .collect();
+    fn new(works: Vec<Work>, reaches: &[Reach], stop: &'a Stop) -> Self {
         let earlier = |place: usize| {
             let mine = &reaches[place];
             (0..place)

@@ -1,13 +1,13 @@
 //! Which tables may be worked on at the same time: those of which none writes what another one reads or writes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::order::parents;
 use super::step::Step;
-use crate::catalog::Table;
-use crate::db::TableName;
+use crate::catalog::{self, Footprint};
+use crate::db::{DbError, Session, TableName};
 
-/// The target's tables that a rule has to do with.
+/// The target's tables that a rule has to do with: by name, and by what the name stands for.
 #[derive(Clone, Debug, Default)]
 pub struct Reach {
     /// Rows are written here.
@@ -27,41 +27,17 @@ impl Reach {
         }
     }
 
-    /// Of an ordinary rule: the tables that it names, those that come along with its rows, and those that the
-    /// catalog says its rows refer to.
-    pub fn of(step: &Step) -> Self {
-        let rule = &step.rule;
-        let mut reach = Self {
-            // a lookup by a select may join anything
-            anywhere: rule.has.before || rule.has.after || asks_by_select(step),
-            ..Self::default()
-        };
-        let parents = parents(rule);
-        let parents = parents.iter().map(|table| TableName::parse(table).flat());
-        reach.reads.extend(parents);
-        reach.write(&step.to.table);
-        if let Some(profiles) = &step.people.profiles {
-            reach.write(&profiles.table);
+    /// Of ordinary rules: the tables that each names, those that come along with its rows, and what the catalog says of
+    /// them. One round trip for all.
+    pub async fn of(steps: &[&Step], target: &mut Session) -> Result<Vec<Self>, DbError> {
+        let named: Vec<Named> = steps.iter().map(|step| Named::by(step)).collect();
+        let mut names = BTreeMap::new();
+        for one in &named {
+            let tables = one.writes.iter().chain(&one.reads);
+            names.extend(tables.map(|table| (table.flat(), table.clone())));
         }
-        if let Some((users, identities)) = &step.people.accounts {
-            reach.write(users);
-            reach.write(identities);
-        }
-        if rule.header.auth.is_some() {
-            let users = TableName::parse("auth.users");
-            reach.reads.insert(users.flat());
-        }
-        reach
-    }
-
-    fn write(&mut self, table: &Table) {
-        self.writes.insert(table.name.flat());
-        let referred = table.foreign_keys.iter().map(|key| key.table.flat());
-        self.reads.extend(referred);
-        // before a row is written a trigger changes that row, by custom; after it, anything
-        let fires = |timing: &str| timing != "BEFORE";
-        let mut triggers = table.triggers.iter();
-        self.anywhere |= triggers.any(|trigger| trigger.enabled && fires(&trigger.timing));
+        let footprints = catalog::footprints(target, &names).await?;
+        Ok(named.iter().map(|one| one.reach(&footprints)).collect())
     }
 
     /// One of the two may have to do with what the other one writes: they keep their order.
@@ -70,6 +46,63 @@ impl Reach {
             !mine.writes.is_disjoint(&theirs.writes) || !mine.writes.is_disjoint(&theirs.reads)
         };
         self.anywhere || other.anywhere || touched(self, other) || touched(other, self)
+    }
+}
+
+/// What a rule names.
+struct Named {
+    writes: Vec<TableName>,
+    reads: Vec<TableName>,
+    anywhere: bool,
+}
+
+impl Named {
+    fn by(step: &Step) -> Self {
+        let rule = &step.rule;
+        let parents = parents(rule);
+        let mut named = Self {
+            writes: vec![step.to.table.name.clone()],
+            reads: parents
+                .iter()
+                .map(|table| TableName::parse(table))
+                .collect(),
+            // a lookup by a select may join anything
+            anywhere: rule.has.before || rule.has.after || asks_by_select(step),
+        };
+        let people = step.people.profiles.iter().map(|profiles| &profiles.table);
+        let accounts = step.people.accounts.iter().flat_map(|(a, b)| [a, b]);
+        let along = people.chain(accounts).map(|table| table.name.clone());
+        named.writes.extend(along);
+        if rule.header.auth.is_some() {
+            named.reads.push(TableName::parse("auth.users"));
+        }
+        named
+    }
+
+    fn reach(&self, footprints: &BTreeMap<String, Footprint>) -> Reach {
+        let mut reach = Reach {
+            anywhere: self.anywhere,
+            ..Reach::default()
+        };
+        for table in &self.writes {
+            let flat = table.flat();
+            if let Some(footprint) = footprints.get(&flat) {
+                reach.writes.extend(footprint.stands_for.iter().cloned());
+                reach.reads.extend(footprint.refers_to.iter().cloned());
+                reach.anywhere |= footprint.looks_around;
+            }
+            reach.writes.insert(flat);
+        }
+        for table in &self.reads {
+            let flat = table.flat();
+            if let Some(footprint) = footprints.get(&flat) {
+                reach.reads.extend(footprint.stands_for.iter().cloned());
+                // the rows of a view are other tables'
+                reach.anywhere |= !footprint.is_table;
+            }
+            reach.reads.insert(flat);
+        }
+        reach
     }
 }
 
@@ -91,6 +124,44 @@ mod tests {
             reads: set(reads),
             anywhere: false,
         }
+    }
+
+    #[test]
+    fn a_table_is_what_its_name_stands_for() {
+        let set = |oids: &[&str]| oids.iter().map(|oid| (*oid).to_owned()).collect();
+        let table = |stands_for: &[&str], refers_to: &[&str]| Footprint {
+            stands_for: set(stands_for),
+            refers_to: set(refers_to),
+            is_table: true,
+            looks_around: false,
+        };
+        let view = Footprint {
+            is_table: false,
+            ..table(&["9"], &[])
+        };
+        let footprints = BTreeMap::from([
+            ("events".to_owned(), table(&["1"], &[])),
+            ("events_2024".to_owned(), table(&["2", "1"], &[])),
+            ("events_2025".to_owned(), table(&["3", "1"], &[])),
+            ("app_people".to_owned(), table(&["4"], &[])),
+            ("people".to_owned(), table(&["4"], &[])),
+            ("teams".to_owned(), table(&["5"], &["4"])),
+            ("all_people".to_owned(), view),
+        ]);
+        let of = |writes: &str, reads: &[&str]| {
+            let named = Named {
+                writes: vec![TableName::parse(writes)],
+                reads: reads.iter().map(|table| TableName::parse(table)).collect(),
+                anywhere: false,
+            };
+            named.reach(&footprints)
+        };
+        assert!(of("events_2024", &[]).meets(&of("teams", &["events"])));
+        assert!(of("events_2024", &[]).meets(&of("events_2025", &[])));
+        assert!(of("people", &[]).meets(&of("app.people", &[])));
+        assert!(of("app.people", &[]).meets(&of("teams", &[])));
+        assert!(!of("events", &[]).meets(&of("teams", &[])));
+        assert!(of("events", &["all_people"]).meets(&of("teams", &[])));
     }
 
     #[test]

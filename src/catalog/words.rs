@@ -2,7 +2,7 @@
 
 /// A word.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Word {
+pub enum Word {
     /// A name or keyword; lower-case unless it was quoted.
     Name(String),
     /// Anything else that is one sign.
@@ -10,7 +10,7 @@ pub(super) enum Word {
 }
 
 /// Names and signs, without comments. Texts are left out, unless SQL is composed of them (`execute`).
-pub(super) fn words(sql: &str) -> Vec<Word> {
+pub fn words(sql: &str) -> Vec<Word> {
     let mut words = Vec::new();
     let mut texts = Vec::new();
     split(sql, &mut words, &mut texts);
