@@ -186,6 +186,37 @@ fn the_others_stop_when_one_breaks_and_the_same_command_goes_on() {
 }
 
 #[test]
+fn each_of_those_that_broke_says_why() {
+    let project = family("before");
+    for table in ["ann", "ben"] {
+        project.target.exec(&format!(
+            "create or replace function slowly_{table}() returns trigger language plpgsql as $$
+             begin perform pg_sleep(0.5); raise exception 'no {table}' using errcode = '42501'; end $$"
+        ));
+    }
+    let output = project.runner(&["run", "--writers", "2"]);
+    output.ends_with(1).says("no ann").says("no ben");
+}
+
+#[test]
+fn the_last_connection_of_the_source_is_left_to_others() {
+    for (limit, beside) in [("2", false), ("3", true)] {
+        let project = family("before");
+        let owner = project.source.clone();
+        let role = format!("few_{}", owner.name());
+        owner.exec(&format!(
+            "create role {role} login connection limit {limit}; grant select on all tables in schema public to {role}"
+        ));
+        let env = project.read(".env");
+        let url = owner.as_user(&role, None).url();
+        project.write(".env", &env.replace(&owner.url(), &url));
+        project.runner(&["run", "--writers", "2"]).ends_with(0);
+        let together = project.target.lines(TOGETHER);
+        assert_eq!(!together.is_empty(), beside, "{limit}: {together:?}");
+    }
+}
+
+#[test]
 fn nine_tables_come_out_the_same_whatever_the_number_at_the_same_time() {
     let project = Project::demo("0.02", Engine::Postgres);
     let run = |writers: &str| {

@@ -68,15 +68,15 @@ pub async fn footprints(
     if names.is_empty() || engine == Engine::Sqlite {
         return Ok(BTreeMap::new());
     }
-    let mut named = Vec::with_capacity(names.len());
+    let mut values = Vec::with_capacity(names.len());
     for (flat, name) in names {
-        named.push(format!(
+        values.push(format!(
             "({}, to_regclass({})::oid)",
             literal(engine, flat)?,
             literal(engine, &name.sql(engine))?
         ));
     }
-    let below = below(&named.join(","));
+    let below = below(&values.join(","));
     let [tables, code] = session
         .queries([tables_sql(&below), code_sql(&below)])
         .await?;

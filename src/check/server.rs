@@ -5,12 +5,13 @@ use crate::db::{DbError, Engine, Role, Session};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::row::Rows;
 
-/// Sessions that a run opens at the target: lock, reader, state, four writers.
+/// Sessions that a run opens at the target: lock, reader, state, four writers. Another table at the same time takes
+/// two more, of those that are left.
 const TARGET_SESSIONS: i64 = 7;
 /// And those that it cannot do without.
 const TARGET_NEEDED: i64 = 4;
-/// And at the source.
-const SOURCE_SESSIONS: i64 = 2;
+/// And at the source: one for each of three tables at the same time.
+const SOURCE_SESSIONS: i64 = 3;
 
 const MIB: u64 = 1024 * 1024;
 

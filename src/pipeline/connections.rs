@@ -89,21 +89,47 @@ pub(super) async fn open(world: &mut World<'_>) -> Result<Sessions, RunError> {
             "there is no room for more connections to the target: {writers} instead of {asked} writers"
         )));
     }
-    // each table beside the first reads by one more and keeps its account by another
-    let more = free.map_or(LANES_MAX, |free| {
-        usize::try_from(free - 3)
-            .unwrap_or(0)
-            .saturating_sub(writers)
-            / 2
-            + 1
-    });
+    // a pooler that let in fewer than the server has room for has no room for more
+    let lanes = if there < known + 2 {
+        1
+    } else {
+        lanes(world, free, writers).await?
+    };
     Ok(Sessions {
         lock,
         account,
         spare,
         writers,
-        lanes: more.min(writers).min(LANES_MAX),
+        lanes,
     })
+}
+
+/// How many tables at the same time both servers have room for; `free` connections of the target were left before
+/// `writers` of them were taken.
+async fn lanes(
+    world: &mut World<'_>,
+    free: Option<i64>,
+    writers: usize,
+) -> Result<usize, RunError> {
+    let at_most = writers.min(LANES_MAX);
+    if at_most < 2 || world.snapshot.lent.is_none() {
+        return Ok(1);
+    }
+    // each table beside the first reads the target by one more session and keeps its account by another
+    let beside = free.map_or(LANES_MAX, |free| {
+        let left = usize::try_from(free - 3).unwrap_or(0);
+        left.saturating_sub(writers) / 2
+    });
+    // and reads the source by one more; the last one is left to others
+    let session = world.source.session();
+    let free = session
+        .attempt(async |source| Ok(room(source).await))
+        .await?;
+    let sources = free
+        .ok()
+        .flatten()
+        .map_or(LANES_MAX, |free| usize::try_from(free - 1).unwrap_or(0));
+    Ok((1 + beside.min(sources)).min(at_most))
 }
 
 /// What a table has for itself beside another one: the source under the same snapshot, a session of the target
@@ -145,14 +171,16 @@ async fn come(url: DatabaseUrl, role: Role) -> Result<Option<Session>, DbError> 
     }
 }
 
-/// Connections that the server and the role have left; `None` when they do not say.
-async fn room(target: &mut Session) -> Option<i64> {
+/// Connections that the server, the database and the role have left; `None` when they do not say.
+async fn room(session: &mut Session) -> Option<i64> {
     let sql = "select least(current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int \
                - (select sum(numbackends) from pg_stat_database), \
                case when r.rolconnlimit >= 0 and not r.rolsuper then r.rolconnlimit - \
-               (select count(*) from pg_stat_activity where usename = current_user) end) \
-               from pg_roles r where r.rolname = current_user";
-    let rows = target.query(sql).await.ok()?;
+               (select count(*) from pg_stat_activity where usename = current_user) end, \
+               case when d.datconnlimit >= 0 and not r.rolsuper then d.datconnlimit - \
+               (select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend') end) \
+               from pg_roles r, pg_database d where r.rolname = current_user and d.datname = current_database()";
+    let rows = session.query(sql).await.ok()?;
     if rows.is_empty() {
         return None;
     }

@@ -13,6 +13,20 @@ pub enum RunError {
     Failed(Vec<Diagnostic>),
 }
 
+impl RunError {
+    /// All that is known of it.
+    pub fn problems(&self) -> &[Diagnostic] {
+        let (Self::Refused(problems) | Self::Failed(problems)) = self;
+        problems
+    }
+
+    /// Says one thing more.
+    pub(super) fn add(&mut self, problem: Diagnostic) {
+        let (Self::Refused(problems) | Self::Failed(problems)) = self;
+        problems.push(problem);
+    }
+}
+
 impl From<Diagnostic> for RunError {
     fn from(problem: Diagnostic) -> Self {
         Self::Failed(vec![problem])

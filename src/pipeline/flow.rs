@@ -94,7 +94,8 @@ pub(super) async fn flow(
         stop,
         failed: &failed,
         to_script,
-        // one chunk per writer, and one that is read and judged meanwhile: what a killed run has to read again
+        // one chunk per writer, and one that is read and judged meanwhile: what a killed run has to read again of
+        // each table that it was at
         places: Arc::new(tokio::sync::Semaphore::new(at_once + 1)),
     };
     let read = async {

@@ -44,9 +44,7 @@ pub(super) async fn run(
         }
     }
     outcome.interrupted = world.stop.asked();
-    // the first lane's own error comes first: of several that broke together, it is as good as any
-    first?;
-    others.into_iter().collect::<Result<(), RunError>>()?;
+    all_of([first].into_iter().chain(others))?;
     if world.options.sync.is_some() && !outcome.interrupted {
         sync::settle(world, &mut done, &mut outcome.rules).await?;
         outcome.interrupted |= world.stop.asked();
@@ -61,6 +59,23 @@ fn lanes(world: &World<'_>) -> usize {
     let in_turn = o.dry_run || o.retry.is_some() || o.sync.is_some();
     let alone = in_turn || world.engine() == Engine::Sqlite || world.snapshot.lent.is_none();
     if alone { 1 } else { world.lanes }
+}
+
+/// Of several that broke together each says why, once.
+fn all_of(lanes: impl Iterator<Item = Result<(), RunError>>) -> Result<(), RunError> {
+    let mut all: Option<RunError> = None;
+    for error in lanes.filter_map(Result::err) {
+        let Some(first) = &mut all else {
+            all = Some(error);
+            continue;
+        };
+        for problem in error.problems() {
+            if !first.problems().contains(problem) {
+                first.add(problem.clone());
+            }
+        }
+    }
+    all.map_or(Ok(()), Err)
 }
 
 /// What each has to do with.

@@ -30,14 +30,14 @@ impl Reach {
     /// Of ordinary rules: the tables that each names, those that come along with its rows, and what the catalog says of
     /// them. One round trip for all.
     pub async fn of(steps: &[&Step], target: &mut Session) -> Result<Vec<Self>, DbError> {
-        let named: Vec<Named> = steps.iter().map(|step| Named::by(step)).collect();
-        let mut names = BTreeMap::new();
-        for one in &named {
-            let tables = one.writes.iter().chain(&one.reads);
-            names.extend(tables.map(|table| (table.flat(), table.clone())));
+        let rules: Vec<Named> = steps.iter().map(|step| Named::by(step)).collect();
+        let mut tables = BTreeMap::new();
+        for rule in &rules {
+            let named = rule.writes.iter().chain(&rule.reads);
+            tables.extend(named.map(|table| (table.flat(), table.clone())));
         }
-        let footprints = catalog::footprints(target, &names).await?;
-        Ok(named.iter().map(|one| one.reach(&footprints)).collect())
+        let footprints = catalog::footprints(target, &tables).await?;
+        Ok(rules.iter().map(|rule| rule.reach(&footprints)).collect())
     }
 
     /// One of the two may have to do with what the other one writes: they keep their order.
