@@ -70,11 +70,16 @@ pub async fn footprints(
     }
     let mut values = Vec::with_capacity(names.len());
     for (flat, name) in names {
-        values.push(format!(
-            "({}, to_regclass({})::oid)",
-            literal(engine, flat)?,
-            literal(engine, &name.sql(engine))?
-        ));
+        let oid = match &name.schema {
+            // `to_regclass` fails where the role may not look into the schema
+            Some(schema) => format!(
+                "(select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = {} and c.relname = {})",
+                literal(engine, schema)?,
+                literal(engine, &name.name)?
+            ),
+            None => format!("to_regclass({})::oid", literal(engine, &name.sql(engine))?),
+        };
+        values.push(format!("({}, {oid})", literal(engine, flat)?));
     }
     let below = below(&values.join(","));
     let [tables, code] = session

@@ -51,7 +51,11 @@ pub(super) async fn open(world: &mut World<'_>) -> Result<Sessions, RunError> {
             lanes: 1,
         });
     }
-    let free = match (room(&mut world.target).await, world.options.connections) {
+    let free = match room(&mut world.target).await {
+        Err(error) if world.target.is_broken() => return Err(error.into()),
+        answer => answer.unwrap_or_default(),
+    };
+    let free = match (free, world.options.connections) {
         (Some(free), Some(most)) => Some(free.min(most)),
         (free, most) => free.or(most),
     };
@@ -122,12 +126,9 @@ async fn lanes(
     });
     // and reads the source by one more; the last one is left to others
     let session = world.source.session();
-    let free = session
-        .attempt(async |source| Ok(room(source).await))
-        .await?;
+    let free = session.attempt(async |source| room(source).await).await?;
     let sources = free
-        .ok()
-        .flatten()
+        .unwrap_or_default()
         .map_or(LANES_MAX, |free| usize::try_from(free - 1).unwrap_or(0));
     Ok((1 + beside.min(sources)).min(at_most))
 }
@@ -172,7 +173,7 @@ async fn come(url: DatabaseUrl, role: Role) -> Result<Option<Session>, DbError> 
 }
 
 /// Connections that the server, the database and the role have left; `None` when they do not say.
-async fn room(session: &mut Session) -> Option<i64> {
+async fn room(session: &mut Session) -> Result<Option<i64>, DbError> {
     let sql = "select least(current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int \
                - (select sum(numbackends) from pg_stat_database), \
                case when r.rolconnlimit >= 0 and not r.rolsuper then r.rolconnlimit - \
@@ -180,9 +181,10 @@ async fn room(session: &mut Session) -> Option<i64> {
                case when d.datconnlimit >= 0 and not r.rolsuper then d.datconnlimit - \
                (select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend') end) \
                from pg_roles r, pg_database d where r.rolname = current_user and d.datname = current_database()";
-    let rows = session.query(sql).await.ok()?;
+    let rows = session.query(sql).await?;
     if rows.is_empty() {
-        return None;
+        return Ok(None);
     }
-    rows.text(0, 0)?.ok()?.parse().ok()
+    let free = rows.text(0, 0).and_then(Result::ok);
+    Ok(free.and_then(|free| free.parse().ok()))
 }
