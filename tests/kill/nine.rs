@@ -148,6 +148,16 @@ pub(crate) fn tracking_agrees(target: &Db, what: &str) {
     assert!(found.is_empty(), "{what}: the ledger: {found:#?}");
 }
 
+/// Tables that the newest run was at when it was killed: several, where they run side by side.
+fn open_tables(target: &Db) -> Vec<String> {
+    if target.one("select to_regclass('runner.segment')") == "NULL" {
+        return vec![];
+    }
+    target.lines(
+        "select distinct rule from runner.segment where closed_at is null and run_id = (select max(id) from runner.run)",
+    )
+}
+
 /// Kills the run until one comes through; says how often, and at which rules it struck.
 fn harass(
     project: &Project,
@@ -172,6 +182,7 @@ fn harass(
                 let last = progress(&project.target).last;
                 let rule = last.split(' ').next().filter(|rule| !rule.is_empty());
                 rules.extend(rule.map(str::to_owned));
+                rules.extend(open_tables(&project.target));
                 after_kill(&what);
             }
             End::Finished(output) => {
